@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Differences between kernels: one block each, naming the change. Found by CO-RE, never by version. */
+#ifndef FS_COMPAT_BPF_H
+#define FS_COMPAT_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "config.h"
+#include "event.h"
+
+extern const volatile struct fs_config cfg;
+
+/*
+ * bpf_rdonly_cast, 6.2+ (commit a35b9af4ec2c "bpf: Add a kfunc for generic type cast"): makes any
+ * kernel address readable with plain loads, which give 0 where the address is bad. Where it is
+ * missing cfg.cast is 0 and the verifier deletes the call; probe reads take its place.
+ */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+static __always_inline u64 kernel_u64(u64 addr)
+{
+	const int at = bpf_core_field_offset(struct maple_range_64, pivot);
+	u64 v = 0;
+
+	if (cfg.cast) {
+		struct maple_range_64 *p = bpf_rdonly_cast(
+			(void *)(addr - at), bpf_core_type_id_kernel(struct maple_range_64));
+
+		return p->pivot[0];
+	}
+	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
+	return v;
+}
+
+/*
+ * mm->mm_lock_seq counts changes of an address space: an int from 6.4 (commit 5e31275cc997), raised
+ * when the write lock is dropped; a seqcount_t from 6.14 (commit eb449bd96954), odd while it is
+ * held; missing without CONFIG_PER_VMA_LOCK.
+ */
+struct mm_struct___int {
+	int mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+struct seqcount___compat {
+	unsigned int sequence;
+} __attribute__((preserve_access_index));
+
+struct mm_struct___seqcount {
+	struct seqcount___compat mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+struct vm_area_struct___int {
+	int vm_lock_seq;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 mm_seq(struct mm_struct *mm)
+{
+	if (!cfg.lock_seq)
+		return 0;
+	if (bpf_core_field_exists(((struct mm_struct___int *)0)->mm_lock_seq))
+		return ((struct mm_struct___int *)mm)->mm_lock_seq;
+	return ((struct mm_struct___seqcount *)mm)->mm_lock_seq.sequence;
+}
+
+/* Is the VMA, read between two equal numbers `seq`, good for as long as the number stays? */
+static __always_inline bool mm_seq_holds(u32 seq, u64 vma)
+{
+	if (!cfg.lock_seq)
+		return false;
+	if (bpf_core_field_exists(((struct mm_struct___int *)0)->mm_lock_seq))
+		return (u32)BPF_CORE_READ((struct vm_area_struct___int *)vma, vm_lock_seq) != seq;
+	return !(seq & 1);
+}
+
+/*
+ * The inode that /proc/PID/maps shows. A mapping of an overlayfs file maps the lower file; from 6.8
+ * (commit def3ae83da02 "fs: store real path instead of fake path in backing file f_path") the file
+ * that the user opened is beside it.
+ */
+#define FMODE_BACKING_BIT (1U << 25)
+
+struct backing_file___user {
+	struct path user_path;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct path *file_user_path(struct file *file)
+{
+	if (bpf_core_field_exists(((struct backing_file___user *)0)->user_path) &&
+	    (BPF_CORE_READ(file, f_mode) & FMODE_BACKING_BIT))
+		return (void *)file +
+		       bpf_core_field_offset(struct backing_file___user, user_path);
+	return (void *)file + bpf_core_field_offset(struct file, f_path);
+}
+
+static __always_inline struct inode *file_user_inode(struct file *file)
+{
+	if (bpf_core_field_exists(((struct backing_file___user *)0)->user_path) &&
+	    (BPF_CORE_READ(file, f_mode) & FMODE_BACKING_BIT)) {
+		struct path *path = file_user_path(file);
+
+		return BPF_CORE_READ(path, dentry, d_inode);
+	}
+	return BPF_CORE_READ(file, f_inode);
+}
+
+/* task->numa_faults_locality exists with CONFIG_NUMA_BALANCING; task_numa_fault() writes it. */
+static __always_inline u64 task_numa_mark(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->numa_faults_locality))
+		return 0;
+	return task->numa_faults_locality[0] + task->numa_faults_locality[1];
+}
+
+/* The user registers of a task: at the top of its kernel stack (arch task_pt_regs()). */
+static __always_inline bool is_compat_task(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	return task->thread_info.status & 2; /* TS_COMPAT, arch/x86/include/asm/thread_info.h */
+#else
+	return task->thread_info.flags & (1UL << 22); /* TIF_32BIT, arm64 asm/thread_info.h */
+#endif
+}
+
+/* What the architecture kept of the access that failed: 'read', 'write', 'exec'. */
+static __always_inline enum fs_access failed_access(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	unsigned long code = task->thread.error_code;
+
+	if (code & (1 << 4)) /* X86_PF_INSTR */
+		return FS_ACCESS_EXEC;
+	return code & (1 << 1) ? FS_ACCESS_WRITE : FS_ACCESS_READ;
+#else
+	unsigned long esr = task->thread.fault_code;
+
+	if ((esr >> 26) == 0x20) /* ESR_ELx_EC_IABT_LOW */
+		return FS_ACCESS_EXEC;
+	return esr & (1 << 6) ? FS_ACCESS_WRITE : FS_ACCESS_READ; /* ESR_ELx_WNR */
+#endif
+}
+
+#endif /* FS_COMPAT_BPF_H */

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a mapped file to a file id; the full path is copied once per new file, so that processes
+ * that live for milliseconds keep it. The walk is that of prepend_path() (fs/d_path.c), from the
+ * leaf upwards and across mounts, to the root of the mount namespace.
+ */
+#ifndef FS_PATH_BPF_H
+#define FS_PATH_BPF_H
+
+#include "state.bpf.h"
+
+#define PATH_MAX_STEPS 128
+#define TMPFS_MAGIC	0x01021994
+#define HUGETLBFS_MAGIC 0x958458f6
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct fs_file_key);
+	__type(value, u32);
+} files SEC(".maps");
+
+/* The last id given: [0] regions, [1] files. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, u64);
+} last_ids SEC(".maps");
+
+static __always_inline u32 next_id(u32 which)
+{
+	u64 *last = bpf_map_lookup_elem(&last_ids, &which);
+
+	return last ? __sync_fetch_and_add(last, 1) + 1 : 0;
+}
+
+struct path_walk {
+	struct dentry *dentry;
+	struct vfsmount *mnt;
+	u32 len;
+	u16 names;
+	u16 truncated;
+};
+
+static long path_step(u32 step, struct path_walk *w)
+{
+	u32 zero = 0, len = w->len;
+	union scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+	struct dentry *dentry = w->dentry, *parent, *root;
+	struct vfsmount *mnt = w->mnt;
+	long n;
+
+	if (!s)
+		return 1;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	root = BPF_CORE_READ(mnt, mnt_root);
+	if (dentry == root) {
+		struct mount *m = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+		struct mount *up = BPF_CORE_READ(m, mnt_parent);
+
+		if (m == up)
+			return 1;
+		w->dentry = BPF_CORE_READ(m, mnt_mountpoint);
+		w->mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
+		return 0;
+	}
+	if (len >= FS_PATH_MAX - 1) {
+		w->truncated = 1;
+		return 1;
+	}
+	n = bpf_probe_read_kernel_str(&s->bytes[sizeof(s->file) + len], 256, BPF_CORE_READ(dentry, d_name.name));
+	if (n <= 0)
+		return 1;
+	w->len = len + n;
+	w->names++;
+	w->dentry = parent;
+	return parent == dentry; /* no directory above: memfd, SysV shm, pipes */
+}
+
+static __noinline u32 file_send(struct file *file, struct fs_file_key *key)
+{
+	struct path_walk w = {};
+	struct path *path = file_user_path(file);
+	struct inode *inode = file_user_inode(file);
+	struct dentry *dentry = BPF_CORE_READ(path, dentry);
+	struct vfsmount *mnt = BPF_CORE_READ(path, mnt);
+	u32 zero = 0, magic, size;
+	union scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+	struct fs_file_event *ev;
+
+	if (!s)
+		return 0;
+	ev = &s->file;
+	w.dentry = dentry;
+	w.mnt = mnt;
+	ev->flags = 0;
+	/* d_unlinked(): not hashed and not a root */
+	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(mnt, mnt_root) != dentry)
+		ev->flags |= FS_FILE_DELETED;
+	bpf_loop(PATH_MAX_STEPS, path_step, &w, 0);
+	if (w.len > FS_PATH_MAX)
+		w.len = FS_PATH_MAX;
+	if (w.truncated) {
+		ev->flags |= FS_FILE_TRUNCATED;
+		count_loss(FS_LOSS_PATH);
+	}
+	magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	if (magic == TMPFS_MAGIC)
+		ev->flags |= FS_FILE_SHMEM;
+	if (magic == HUGETLBFS_MAGIC)
+		ev->flags |= FS_FILE_HUGETLBFS;
+	ev->id = next_id(1);
+	ev->dev = key->dev;
+	ev->ino = key->ino;
+	ev->generation = key->generation;
+	ev->mode = BPF_CORE_READ(inode, i_mode);
+	ev->magic = magic;
+	ev->nnames = w.names;
+	ev->path_len = w.len;
+	size = sizeof(*ev) + w.len;
+	if (size > sizeof(*ev) + FS_PATH_MAX)
+		return 0;
+	head_init(&ev->head, FS_EVENT_FILE, size);
+	return control_send(ev, size) ? ev->id : 0;
+}
+
+static __always_inline void file_key(struct file *file, struct fs_file_key *key)
+{
+	struct inode *inode = file_user_inode(file);
+
+	key->ino = BPF_CORE_READ(inode, i_ino);
+	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	key->generation = BPF_CORE_READ(inode, i_generation);
+}
+
+/* The id of a file, its event sent when it is new; 0: it could not be sent. */
+static __always_inline u32 file_id(struct file *file, struct fs_file_key *key)
+{
+	u32 *known = bpf_map_lookup_elem(&files, key), id;
+
+	if (known)
+		return *known;
+	id = file_send(file, key);
+	if (id)
+		bpf_map_update_elem(&files, key, &id, BPF_ANY);
+	return id;
+}
+
+#endif /* FS_PATH_BPF_H */

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Mapping calls: arguments kept at entry, one event at exit. syscalls:* tracepoints cost other
+ * system calls least, but do not see 32-bit tasks; those, and kernels where tracefs cannot be had,
+ * are served by the raw sys_enter and sys_exit.
+ */
+#ifndef FS_PROBE_CALLS_BPF_H
+#define FS_PROBE_CALLS_BPF_H
+
+#include "region.bpf.h"
+#include "syscalls.bpf.h"
+#include "target.bpf.h"
+
+static __always_inline u64 page_align(u64 bytes)
+{
+	return (bytes + 4095) & ~4095UL;
+}
+
+static __always_inline struct task_state *caller_state(struct task_struct *task)
+{
+	struct task_state *st;
+
+	if (!task->mm)
+		return NULL;
+	if (cfg.target == FS_TARGET_TASKS && !is_member(task))
+		return NULL;
+	st = task_state(task, true);
+	return st && task_matches(st, task) ? st : NULL;
+}
+
+static __always_inline void call_begin(struct task_struct *task, struct task_state *st, u32 call,
+				       bool compat)
+{
+	struct mm_struct *mm = task->mm;
+	struct vma_copy c;
+	u64 at;
+
+	st->call = call;
+	st->call_compat = compat;
+	st->call_min = task->min_flt - st->seen_min;
+	st->call_maj = task->maj_flt - st->seen_maj;
+	st->call_brk = BPF_CORE_READ(mm, brk);
+	st->call_bytes = 0;
+	if (call == FS_CALL_SHMDT + 1 && vma_find(mm, st->call_args[0], &c, &at) &&
+	    c.start == st->call_args[0])
+		st->call_bytes = c.end - c.start;
+	st->call_ns = cfg.latency ? bpf_ktime_get_ns() : 0;
+}
+
+static __always_inline u64 user_ip(struct task_struct *task)
+{
+	u64 stack = (u64)BPF_CORE_READ(task, stack);
+	struct pt_regs *regs = (void *)(stack + 16384 - sizeof(struct pt_regs));
+
+	return PT_REGS_IP_CORE(regs);
+}
+
+/* What the call mapped, unmapped or changed, in bytes; brk: the growth, which may be negative. */
+static __always_inline s64 call_bytes(struct mm_struct *mm, struct task_state *st, s64 ret, bool failed)
+{
+	struct vma_copy c;
+	u64 at;
+
+	if (failed)
+		return 0;
+	switch (st->call - 1) {
+	case FS_CALL_MMAP:
+	case FS_CALL_MUNMAP:
+	case FS_CALL_MPROTECT:
+	case FS_CALL_MADVISE:
+		return page_align(st->call_args[1]);
+	case FS_CALL_MLOCK:
+	case FS_CALL_MLOCK2:
+	case FS_CALL_MUNLOCK:
+		return page_align(st->call_args[1] + (st->call_args[0] & 4095));
+	case FS_CALL_MREMAP:
+		return page_align(st->call_args[2]);
+	case FS_CALL_SHMGET:
+		return page_align(st->call_args[1]);
+	case FS_CALL_SHMAT:
+		return vma_find(mm, ret, &c, &at) ? c.end - c.start : 0;
+	case FS_CALL_SHMDT:
+		return st->call_bytes;
+	case FS_CALL_BRK:
+		return ret - (s64)st->call_brk;
+	}
+	return 0;
+}
+
+static __always_inline bool call_failed(struct task_state *st, s64 ret)
+{
+	/* brk returns the break as it is when it fails; brk(0) asks for it */
+	if (st->call == FS_CALL_BRK + 1)
+		return st->call_args[0] && (u64)ret != st->call_args[0];
+	return (u64)ret >= (u64)-4095L;
+}
+
+/* The address whose region a call has populated. */
+static __always_inline u64 populated_at(struct task_state *st, s64 ret)
+{
+	switch (st->call - 1) {
+	case FS_CALL_MMAP:
+	case FS_CALL_MREMAP:
+	case FS_CALL_SHMAT:
+		return ret;
+	case FS_CALL_BRK:
+		return st->call_brk;
+	case FS_CALL_MLOCKALL:
+		return 0;
+	}
+	return st->call_args[0];
+}
+
+static __always_inline void call_end(struct task_struct *task, struct task_state *st, s64 ret)
+{
+	struct mm_struct *mm = task->mm;
+	struct fs_call_event ev = {};
+	bool failed = call_failed(st, ret);
+	u64 at;
+	u32 i;
+
+	head_init(&ev.head, FS_EVENT_CALL, sizeof(ev));
+	ev.latency_ns = st->call_ns ? ev.head.time_ns - st->call_ns : 0;
+	ev.ret = ret;
+	for (i = 0; i < 6; i++)
+		ev.args[i] = st->call_args[i];
+	ev.bytes = call_bytes(mm, st, ret, failed);
+	ev.old_brk = st->call_brk;
+	ev.ip = user_ip(task);
+	ev.populated_min = task->min_flt - st->seen_min - st->call_min;
+	ev.populated_maj = task->maj_flt - st->seen_maj - st->call_maj;
+	ev.call = st->call - 1;
+	ev.flags = (failed ? FS_CALL_FAILED : 0) | (st->call_compat ? FS_CALL_COMPAT : 0);
+	at = populated_at(st, ret);
+	if ((ev.populated_min || ev.populated_maj) && at && !failed) {
+		i = region_at(st, mm, at);
+		if (i <= VMA_CACHE) {
+			ev.region_id = st->vmas[i].region_id;
+			ev.region = st->vmas[i].region;
+		}
+	}
+	st->call = 0;
+	control_send(&ev, sizeof(ev));
+}
+
+/*
+ * The context of syscalls:* programs: struct syscall_tp_t in kernel/trace/trace_syscalls.c. It is
+ * no kernel type that CO-RE knows, and a context may only be read at constant offsets.
+ */
+struct enter_context {
+	u64 entry;
+	int nr;
+	int pad;
+	u64 args[6];
+};
+
+struct exit_context {
+	u64 entry;
+	int nr;
+	int pad;
+	s64 ret;
+};
+
+/* syscalls:sys_enter_*: a program may read only the arguments that its call has. */
+#define CALL_ENTER(nargs)                                                                          \
+	SEC("?tracepoint")                                                                         \
+	int call_enter_##nargs(struct enter_context *ctx)                              \
+	{                                                                                          \
+		struct task_struct *task = bpf_get_current_task_btf();                             \
+		struct task_state *st = caller_state(task);                                        \
+		u32 call = call_of_number(ctx->nr);                                             \
+                                                                                                   \
+		if (!st || !call)                                                                  \
+			return 0;                                                                  \
+		if (nargs > 0)                                                                     \
+			st->call_args[0] = ctx->args[0];                                           \
+		if (nargs > 1)                                                                     \
+			st->call_args[1] = ctx->args[1];                                           \
+		if (nargs > 2)                                                                     \
+			st->call_args[2] = ctx->args[2];                                           \
+		if (nargs > 3)                                                                     \
+			st->call_args[3] = ctx->args[3];                                           \
+		if (nargs > 4)                                                                     \
+			st->call_args[4] = ctx->args[4];                                           \
+		if (nargs > 5)                                                                     \
+			st->call_args[5] = ctx->args[5];                                           \
+		call_begin(task, st, call, false);                                                 \
+		return 0;                                                                          \
+	}
+
+CALL_ENTER(0)
+CALL_ENTER(1)
+CALL_ENTER(2)
+CALL_ENTER(3)
+CALL_ENTER(5)
+CALL_ENTER(6)
+
+SEC("?tracepoint")
+int call_exit(struct exit_context *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *st = task_state(task, false);
+
+	if (st && st->call && !st->call_compat && task->mm)
+		call_end(task, st, ctx->ret);
+	return 0;
+}
+
+#if defined(__TARGET_ARCH_x86)
+static __always_inline void native_args(struct task_state *st, struct pt_regs *regs)
+{
+	st->call_args[0] = regs->di;
+	st->call_args[1] = regs->si;
+	st->call_args[2] = regs->dx;
+	st->call_args[3] = regs->r10;
+	st->call_args[4] = regs->r8;
+	st->call_args[5] = regs->r9;
+}
+
+static __always_inline void compat_args(struct task_state *st, struct pt_regs *regs)
+{
+	st->call_args[0] = (u32)regs->bx;
+	st->call_args[1] = (u32)regs->cx;
+	st->call_args[2] = (u32)regs->dx;
+	st->call_args[3] = (u32)regs->si;
+	st->call_args[4] = (u32)regs->di;
+	st->call_args[5] = (u32)regs->bp;
+}
+#else
+static __always_inline void native_args(struct task_state *st, struct pt_regs *regs)
+{
+	struct user_pt_regs *user = (void *)regs;
+
+	st->call_args[0] = ((struct pt_regs *)regs)->orig_x0;
+	for (int i = 1; i < 6; i++)
+		st->call_args[i] = BPF_CORE_READ((struct pt_regs *)user, regs[i]);
+}
+
+static __always_inline void compat_args(struct task_state *st, struct pt_regs *regs)
+{
+	native_args(st, regs);
+	for (int i = 0; i < 6; i++)
+		st->call_args[i] = (u32)st->call_args[i];
+}
+#endif
+
+/* The calls of a 32-bit task that take more than a number to know; 0: not a mapping call. */
+static __always_inline u32 compat_call(struct task_state *st, long nr)
+{
+	u32 call = call_of_compat_number(nr);
+	u32 old[6] = {};
+
+	switch (call) {
+	case COMPAT_MMAP2:
+		st->call_args[5] <<= PAGE_SHIFT;
+		return FS_CALL_MMAP + 1;
+	case COMPAT_MMAP:
+		bpf_probe_read_user(old, sizeof(old), (void *)st->call_args[0]);
+		for (int i = 0; i < 6; i++)
+			st->call_args[i] = old[i];
+		return FS_CALL_MMAP + 1;
+	case COMPAT_IPC: /* ipc(call, first, second, third, ptr): ipc/syscall.c */
+		switch (st->call_args[0] & 0xffff) {
+		case 21: /* SHMAT: the address goes to *third */
+			st->call_args[0] = st->call_args[1];
+			st->call_args[1] = st->call_args[4];
+			return FS_CALL_SHMAT + 1;
+		case 22:
+			st->call_args[0] = st->call_args[4];
+			return FS_CALL_SHMDT + 1;
+		case 23:
+			st->call_args[0] = st->call_args[1];
+			st->call_args[1] = st->call_args[2];
+			st->call_args[2] = st->call_args[3];
+			return FS_CALL_SHMGET + 1;
+		}
+		return 0;
+	}
+	return call;
+}
+
+SEC("?tp_btf/sys_enter")
+int BPF_PROG(raw_enter, struct pt_regs *regs, long id)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	bool compat = is_compat_task(task);
+	struct task_state *st;
+	u32 call;
+
+	if (compat) {
+		if (!call_of_compat_number(id))
+			return 0;
+	} else if (cfg.calls_native || !call_of_number(id)) {
+		return 0;
+	}
+	st = caller_state(task);
+	if (!st)
+		return 0;
+	if (compat) {
+		compat_args(st, regs);
+		call = compat_call(st, id);
+	} else {
+		native_args(st, regs);
+		call = call_of_number(id);
+	}
+	if (call)
+		call_begin(task, st, call, compat);
+	return 0;
+}
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(raw_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *st;
+
+	if (cfg.calls_native && !is_compat_task(task))
+		return 0;
+	st = task_state(task, false);
+	if (st && st->call && task->mm)
+		call_end(task, st, ret);
+	return 0;
+}
+
+#endif /* FS_PROBE_CALLS_BPF_H */

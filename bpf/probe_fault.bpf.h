@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Page faults: from the exception to its completion. Every line here is paid for at each fault of
+ * the machine.
+ *
+ * Entry: tp_btf/page_fault_{user,kernel} where the architecture has them (the error code comes with
+ * them), else, and for chosen tasks, the software event PAGE_FAULTS. Completion: the software
+ * events PAGE_FAULTS_MIN and _MAJ, raised by mm_account_fault() once per fault that succeeded.
+ * A fault that fails raises no event but a signal, or an error of the system call.
+ */
+#ifndef FS_PROBE_FAULT_BPF_H
+#define FS_PROBE_FAULT_BPF_H
+
+#include "emit.bpf.h"
+#include "pgtable.bpf.h"
+#include "region.bpf.h"
+#include "target.bpf.h"
+
+/* Present to absent, absent to present: what the two entries and the VMA say. */
+static __always_inline u8 classify_present(struct entry before, struct entry after, u64 addr,
+					   u8 access)
+{
+	if (access == FS_ACCESS_WRITE && !entry_writable(before.value)) {
+		if (!entry_present(after.value))
+			return FS_CLASS_UNKNOWN;
+		if (entry_pfn_at(before, addr) == entry_pfn_at(after, addr))
+			return FS_CLASS_REUSE;
+		return FS_CLASS_COW;
+	}
+	return FS_CLASS_SPURIOUS;
+}
+
+static __always_inline u8 classify_file(const struct vma_slot *slot, u8 access, bool major)
+{
+	bool shmem = slot->region == FS_REGION_SHM;
+
+	if (major)
+		return shmem ? FS_CLASS_SWAP : FS_CLASS_READ;
+	if (shmem)
+		return FS_CLASS_SHMEM;
+	if (access == FS_ACCESS_WRITE && !(slot->vm_flags & VM_MAYSHARE))
+		return FS_CLASS_COW;
+	return FS_CLASS_FILE;
+}
+
+static __always_inline bool is_file_backed(u8 region)
+{
+	return region == FS_REGION_FILE || region == FS_REGION_FILE_SHARED ||
+	       region == FS_REGION_SHM || region == FS_REGION_DEVICE || region == FS_REGION_VDSO;
+}
+
+/* What the kernel had to do, from the entry before and after; *order of what was made present. */
+static __always_inline u8 classify(const struct task_state *st, const struct vma_slot *slot,
+				   struct entry after, u8 access, bool major, u8 *order)
+{
+	struct entry before = { .value = st->before, .level = st->before_level };
+
+	*order = 0;
+	if (slot->region == FS_REGION_HUGETLB) {
+		*order = after.level == PUD_LEVEL ? 18 : 9;
+		return FS_CLASS_HUGETLB;
+	}
+	if (!before.level)
+		return is_file_backed(slot->region) ? classify_file(slot, access, major) :
+						      FS_CLASS_UNKNOWN;
+	if (entry_protnone(before.value))
+		return FS_CLASS_NUMA;
+	if (entry_present(before.value))
+		return classify_present(before, after, st->addr, access);
+	if (before.value) { /* a swap entry, or one of the kinds that share their encoding */
+		if (entry_swap_type(before.value) < MAX_SWAPFILES)
+			return FS_CLASS_SWAP;
+		return slot->vm_flags & (VM_UFFD_MISSING | VM_UFFD_WP) ? FS_CLASS_UFFD :
+									 FS_CLASS_SPURIOUS;
+	}
+	if (slot->vm_flags & VM_UFFD_MISSING)
+		return FS_CLASS_UFFD;
+	if (after.level == PMD_LEVEL && entry_present(after.value)) {
+		if (!is_file_backed(slot->region) && access != FS_ACCESS_WRITE)
+			return FS_CLASS_ZERO; /* the huge zero page */
+		*order = 9;
+		return FS_CLASS_THP;
+	}
+	if (is_file_backed(slot->region))
+		return classify_file(slot, access, major);
+	if (!entry_present(after.value))
+		return FS_CLASS_SPURIOUS;
+	return entry_special(after.value) ? FS_CLASS_ZERO : FS_CLASS_ANON;
+}
+
+/* Software events have no error code: the page-table entries tell a write from a read. */
+static __always_inline u8 access_from_entries(const struct task_state *st, struct entry after)
+{
+	if (!after.level)
+		return FS_ACCESS_UNKNOWN;
+	if (st->before_level && entry_present(st->before) && !entry_writable(st->before))
+		return FS_ACCESS_WRITE;
+	return entry_dirty(after.value) ? FS_ACCESS_WRITE : FS_ACCESS_READ;
+}
+
+/* A fault is over: count it, and report it unless a filter drops it. */
+static __always_inline void fault_done(struct task_struct *task, struct task_state *st, u8 class,
+				       u8 flags, u8 order)
+{
+	u64 latency = 0;
+	struct fs_cpu *cpu = this_cpu();
+	struct vma_slot *slot;
+	u32 i = st->slot;
+
+	st->pending = 0;
+	if (!cpu || i > VMA_CACHE)
+		return;
+	slot = &st->vmas[i];
+	if (!cfg.latency) {
+		flags |= FS_FAULT_NO_LATENCY;
+	} else if (flags & FS_FAULT_NO_LATENCY) {
+		st->entry_ns = bpf_ktime_get_ns(); /* when it was noticed */
+	} else {
+		latency = bpf_ktime_get_ns() - st->entry_ns;
+	}
+	if (!st->user)
+		flags |= FS_FAULT_KERNEL;
+	if (st->restarted)
+		flags |= FS_FAULT_RESTARTED;
+	if (!(cfg.region_mask & (1U << (slot->region & 31))) || latency < cfg.min_latency_ns)
+		return;
+	if (flags & FS_FAULT_FAILED ? !cfg.report_failed :
+	    flags & FS_FAULT_MAJOR  ? !cfg.report_major :
+				      !cfg.report_minor)
+		return;
+	cpu->faults[class & 31]++;
+	cpu->pages[class & 31] += 1ULL << order;
+	if (flags & FS_FAULT_MAJOR)
+		cpu->major++;
+	if (flags & FS_FAULT_KERNEL)
+		cpu->kernel++;
+	cpu->stall_ns += latency;
+	if (cfg.in_kernel && slot->exact &&
+	    cell_add(cpu, st, slot, class, flags, order, latency, task))
+		return;
+	fault_emit(cpu, st, slot, class, flags, order, latency);
+}
+
+/* What becomes of a pending fault when the thread is seen doing something else. */
+static __always_inline void fault_abandoned(struct task_struct *task, struct task_state *st)
+{
+	struct fs_cpu *cpu;
+
+	if (!st->user) { /* the system call got EFAULT; where the VMA allowed it, beyond the file */
+		struct vma_slot *slot = &st->vmas[st->slot <= VMA_CACHE ? st->slot : 0];
+
+		fault_done(task, st, slot->region == FS_REGION_NONE ? FS_CLASS_SEGV : FS_CLASS_BUS,
+			   FS_FAULT_FAILED | FS_FAULT_NO_LATENCY, 0);
+		return;
+	}
+	st->pending = 0;
+	cpu = this_cpu();
+	if (cpu)
+		cpu->restarted++;
+}
+
+static __always_inline bool access_allowed(u64 vm_flags, u8 access)
+{
+	if (access == FS_ACCESS_WRITE)
+		return vm_flags & VM_WRITE;
+	if (access == FS_ACCESS_EXEC)
+		return vm_flags & VM_EXEC;
+	return vm_flags & (VM_READ | VM_WRITE | VM_EXEC); /* vma_is_accessible() */
+}
+
+static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 ip, bool user,
+					u8 access)
+{
+	struct mm_struct *mm = task->mm;
+	struct task_state *st;
+	struct entry before;
+	struct vma_slot *slot;
+	u32 i;
+
+	if (!mm)
+		return;
+	st = task_state(task, true);
+	if (!st || !task_matches(st, task))
+		return;
+	if (st->pending) {
+		if (st->addr == addr && st->ip == ip && st->mm == (u64)mm) {
+			st->restarted = 1; /* the same fault: its time runs on */
+			return;
+		}
+		fault_abandoned(task, st);
+	}
+	if (cfg.latency)
+		st->entry_ns = bpf_ktime_get_ns();
+	st->restarted = 0;
+	st->addr = addr;
+	st->ip = ip;
+	st->user = user;
+	st->access = access;
+	st->numa = task_numa_mark(task);
+	i = region_at(st, mm, addr);
+	st->slot = i;
+	before = table_walk((u64)mm->pgd, addr);
+	st->before = before.value;
+	st->before_level = before.level;
+	st->pending = 1;
+	if (!user && i <= VMA_CACHE) { /* a bad address given to a system call: nothing else tells */
+		slot = &st->vmas[i];
+		if (slot->region != FS_REGION_NONE && access != FS_ACCESS_UNKNOWN &&
+		    !access_allowed(slot->vm_flags, access)) {
+			fault_done(task, st, FS_CLASS_SEGV, FS_FAULT_FAILED | FS_FAULT_NO_LATENCY, 0);
+		}
+	}
+}
+
+static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool major)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
+	struct fs_cpu *cpu = this_cpu();
+	struct task_state *st;
+	struct vma_slot *slot;
+	struct entry after;
+	u64 addr = ctx->addr;
+	u8 class, order;
+
+	if (!cpu || !mm)
+		return 0;
+	cpu->completions++;
+	st = task_state(task, cfg.target != FS_TARGET_MATCH);
+	if (!st)
+		return 0;
+	if (major)
+		st->seen_maj++;
+	else
+		st->seen_min++;
+	if (!st->pending || st->addr != addr) {
+		if (cfg.target == FS_TARGET_MATCH)
+			return 0;
+		/* began before the trace did: no latency, and the entry before it is not known */
+		st->addr = addr;
+		st->ip = PT_REGS_IP(&ctx->regs);
+		st->user = (s64)st->ip > 0;
+		st->access = FS_ACCESS_UNKNOWN;
+		st->before_level = 0;
+		st->before = 0;
+		st->restarted = 0;
+		st->entry_ns = cfg.latency ? bpf_ktime_get_ns() : 0;
+		st->numa = task_numa_mark(task);
+		st->slot = region_at(st, mm, addr);
+	}
+	if (st->slot <= VMA_CACHE && st->vmas[st->slot].region == FS_REGION_NONE)
+		st->slot = region_at(st, mm, addr); /* the stack has grown */
+	if (st->slot > VMA_CACHE)
+		return 0;
+	slot = &st->vmas[st->slot];
+	after = table_walk((u64)mm->pgd, addr);
+	if (st->access == FS_ACCESS_UNKNOWN)
+		st->access = access_from_entries(st, after);
+	class = classify(st, slot, after, st->access, major, &order);
+	if (st->numa != task_numa_mark(task))
+		class = FS_CLASS_NUMA;
+	fault_done(task, st, class, major ? FS_FAULT_MAJOR : 0, order);
+	return 0;
+}
+
+SEC("?perf_event")
+int fault_min(struct bpf_perf_event_data *ctx)
+{
+	return fault_complete(ctx, false);
+}
+
+SEC("?perf_event")
+int fault_maj(struct bpf_perf_event_data *ctx)
+{
+	return fault_complete(ctx, true);
+}
+
+/* PERF_COUNT_SW_PAGE_FAULTS: raised after the checks that make an exception a fault. */
+SEC("?perf_event")
+int fault_start(struct bpf_perf_event_data *ctx)
+{
+	u64 ip = PT_REGS_IP(&ctx->regs), addr = ctx->addr;
+	bool exec = addr - ip < 16; /* an instruction may run over into the page that faults */
+
+	fault_entry(bpf_get_current_task_btf(), addr, ip, (s64)ip > 0,
+		    exec ? FS_ACCESS_EXEC : FS_ACCESS_UNKNOWN);
+	return 0;
+}
+
+#if defined(__TARGET_ARCH_x86)
+/* arch/x86/include/asm/trap_pf.h */
+#define PF_WRITE (1UL << 1)
+#define PF_INSTR (1UL << 4)
+
+static __always_inline u8 pf_access(unsigned long code)
+{
+	return code & PF_INSTR ? FS_ACCESS_EXEC : code & PF_WRITE ? FS_ACCESS_WRITE : FS_ACCESS_READ;
+}
+
+SEC("?tp_btf/page_fault_user")
+int BPF_PROG(exception_user, unsigned long addr, struct pt_regs *regs, unsigned long code)
+{
+	fault_entry(bpf_get_current_task_btf(), addr, regs->ip, true, pf_access(code));
+	return 0;
+}
+
+SEC("?tp_btf/page_fault_kernel")
+int BPF_PROG(exception_kernel, unsigned long addr, struct pt_regs *regs, unsigned long code)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *st;
+	struct fs_cpu *cpu;
+
+	if ((long)addr < 0)
+		return 0;
+	if (cfg.target == FS_TARGET_TASKS && !is_member(task))
+		return 0;
+	if (task->pagefault_disabled) { /* faulthandler_disabled(): fixed up, no fault */
+		if (cfg.target == FS_TARGET_MATCH) {
+			st = task_state(task, false);
+			if (!st || !task_matches(st, task))
+				return 0;
+		}
+		cpu = this_cpu();
+		if (cpu)
+			cpu->faults[FS_CLASS_FIXUP]++;
+		return 0;
+	}
+	if (cfg.target != FS_TARGET_TASKS) /* there PAGE_FAULTS tells */
+		fault_entry(task, addr, regs->ip, false, pf_access(code));
+	return 0;
+}
+#endif
+
+#define SIGBUS	7
+#define SIGSEGV 11
+
+/* force_sig_fault(): a fault of user mode has failed. */
+SEC("?tp_btf/signal_generate")
+int BPF_PROG(fault_signal, int sig, struct kernel_siginfo *info, struct task_struct *task)
+{
+	struct task_struct *self = bpf_get_current_task_btf();
+	struct task_state *st;
+
+	if ((sig != SIGSEGV && sig != SIGBUS) || task != self)
+		return 0;
+	if ((u64)info <= 2 || BPF_CORE_READ(info, si_code) <= 0) /* sent by kill(2) */
+		return 0;
+	st = task_state(self, false);
+	if (!st || !st->pending || !st->user)
+		return 0;
+	if (st->access == FS_ACCESS_UNKNOWN)
+		st->access = failed_access(self);
+	fault_done(self, st, sig == SIGBUS ? FS_CLASS_BUS : FS_CLASS_SEGV, FS_FAULT_FAILED, 0);
+	return 0;
+}
+
+/* A thread that dies in a fault: killed for want of memory, or by another signal. */
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(fault_exit)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *st = task_state(task, false);
+
+	if (!st || !st->pending)
+		return 0;
+	if (BPF_CORE_READ(task, signal, oom_mm))
+		fault_done(task, st, FS_CLASS_OOM, FS_FAULT_FAILED, 0);
+	else
+		fault_abandoned(task, st);
+	return 0;
+}
+
+#endif /* FS_PROBE_FAULT_BPF_H */

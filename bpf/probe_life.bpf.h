@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Lifetimes: fork, exec, exit and names, so that pids that are used again do not mix. */
+#ifndef FS_PROBE_LIFE_BPF_H
+#define FS_PROBE_LIFE_BPF_H
+
+#include "region.bpf.h"
+#include "target.bpf.h"
+
+#define CLONE_VM     0x00000100
+#define CLONE_THREAD 0x00010000
+
+static __always_inline bool reported(struct task_struct *task)
+{
+	return cfg.target != FS_TARGET_TASKS || is_member(task);
+}
+
+static __always_inline u64 task_cgroup_id(struct task_struct *task)
+{
+	struct css_set *cset = task->cgroups;
+	struct cgroup *cg;
+
+	if (!cfg.want_cgroup)
+		return 0;
+	cg = cfg.cgroup_subsys < -1 ? cset_named_cgroup(cset) : cset_cgroup(cset);
+	return BPF_CORE_READ(cg, kn, id);
+}
+
+/* The user registers saved at the top of a task's kernel stack: task_pt_regs(). */
+static __always_inline u64 user_sp(struct task_struct *task)
+{
+	u64 stack = (u64)BPF_CORE_READ(task, stack);
+	struct pt_regs *regs;
+
+	/* THREAD_SIZE is 16 KiB on both; TOP_OF_KERNEL_STACK_PADDING 0; 16 with FRED, 6.9+ */
+	regs = (void *)(stack + 16384 - sizeof(struct pt_regs));
+	return PT_REGS_SP_CORE(regs);
+}
+
+/* Remember which VMA a thread's stack is in, for the in-kernel table. */
+static __always_inline void note_thread_stack(struct task_struct *parent, u64 sp)
+{
+	struct stack_key key = { .pid = bpf_get_current_pid_tgid() >> 32 };
+	struct mm_struct *mm = parent->mm;
+	struct vma_copy c;
+	u32 one = 1;
+	u64 at;
+
+	if (!mm || !sp || !vma_find(mm, sp - 8, &c, &at))
+		return;
+	key.bound = c.start;
+	bpf_map_update_elem(&stack_vmas, &key, &one, BPF_ANY);
+	key.bound = c.end;
+	bpf_map_update_elem(&stack_vmas, &key, &one, BPF_ANY);
+}
+
+SEC("?tp_btf/task_newtask")
+int BPF_PROG(life_fork, struct task_struct *child, u64 clone_flags)
+{
+	struct task_struct *parent = bpf_get_current_task_btf();
+	u32 pid = child->tgid, one = 1;
+	struct fs_fork_event ev = {};
+
+	if (!reported(parent))
+		return 0;
+	if (cfg.target == FS_TARGET_TASKS && pid != parent->tgid) {
+		if (!cfg.follow || cfg.threads)
+			return 0;
+		bpf_map_update_elem(&targets, &pid, &one, BPF_ANY);
+	}
+	head_init(&ev.head, FS_EVENT_FORK, sizeof(ev));
+	ev.child_pid = pid;
+	ev.child_tid = child->pid;
+	ev.clone_flags = clone_flags;
+	ev.mm = (u64)child->mm;
+	ev.cgroup_id = task_cgroup_id(child);
+	if ((clone_flags & CLONE_VM) && child->mm) {
+		ev.sp = user_sp(child);
+		if (cfg.in_kernel && (clone_flags & CLONE_THREAD))
+			note_thread_stack(parent, ev.sp);
+	}
+	bpf_probe_read_kernel_str(ev.comm, sizeof(ev.comm), child->comm);
+	control_send(&ev, sizeof(ev));
+	return 0;
+}
+
+/*
+ * Pages that execve filled with names, arguments and environment: copy_strings() (fs/exec.c) gets
+ * each of them by get_user_pages, which min_flt counts and no exception shows.
+ */
+static __always_inline u32 argument_pages(struct mm_struct *mm)
+{
+	u64 low = BPF_CORE_READ(mm, arg_start), at;
+	struct vma_copy c;
+
+	if (!low || !vma_find(mm, low, &c, &at))
+		return 0;
+	return (c.end - (low & ~4095UL)) >> PAGE_SHIFT;
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	u32 zero = 0;
+	union scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+	struct fs_exec_event *ev;
+	struct task_state *st;
+
+	if (!s || !reported(task))
+		return 0;
+	ev = (void *)s->bytes;
+	head_init(&ev->head, FS_EVENT_EXEC, sizeof(*ev));
+	ev->mm = (u64)task->mm;
+	ev->cgroup_id = task_cgroup_id(task);
+	ev->usage.min_flt = task->min_flt;
+	ev->usage.maj_flt = task->maj_flt;
+	st = task_state(task, false);
+	if (st && st->mm == ev->mm) { /* the new image has faulted already, while it was loaded */
+		ev->usage.min_flt -= st->seen_min - st->image_min;
+		ev->usage.maj_flt -= st->seen_maj - st->image_maj;
+		ev->head.time_ns = st->mm_since_ns - 1; /* and those faults are its own */
+	}
+	ev->old_tid = old_pid;
+	ev->args_populated = argument_pages(task->mm);
+	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->comm);
+	bpf_probe_read_kernel_str(ev->path, sizeof(ev->path), BPF_CORE_READ(bprm, filename));
+	control_send(ev, sizeof(*ev));
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(life_exit)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 pid = task->tgid;
+	struct fs_exit_event ev = {};
+
+	if (!reported(task))
+		return 0;
+	head_init(&ev.head, FS_EVENT_EXIT, sizeof(ev));
+	ev.mm = (u64)task->mm;
+	ev.usage.min_flt = task->min_flt;
+	ev.usage.maj_flt = task->maj_flt;
+	ev.exit_code = task->exit_code;
+	/* do_exit() has dropped signal->live before the tracepoint */
+	ev.last = BPF_CORE_READ(task, signal, live.counter) == 0;
+	control_send(&ev, sizeof(ev));
+	if (cfg.target == FS_TARGET_TASKS) {
+		pid = cfg.threads ? task->pid : pid;
+		if (ev.last || cfg.threads)
+			bpf_map_delete_elem(&targets, &pid);
+	}
+	return 0;
+}
+
+SEC("?tp_btf/task_rename")
+int BPF_PROG(life_rename, struct task_struct *task, const char *comm)
+{
+	struct fs_rename_event ev = {};
+
+	if (!reported(task))
+		return 0;
+	head_init(&ev.head, FS_EVENT_RENAME, sizeof(ev));
+	ev.head.pid = task->tgid;
+	ev.head.tid = task->pid;
+	bpf_probe_read_kernel_str(ev.comm, sizeof(ev.comm), comm);
+	control_send(&ev, sizeof(ev));
+	return 0;
+}
+
+#endif /* FS_PROBE_LIFE_BPF_H */

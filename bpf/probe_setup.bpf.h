@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Run once by the loader, in its own context: where in kernel memory is physical address 0 mapped?
+ *
+ * The direct map is moved at boot (KASLR), in steps of 1 GiB or more, so mm->pgd, a virtual address
+ * inside it, has the low 30 bits of its physical address, and what is unknown is a number of GiB.
+ * Each candidate is tried: the page tables are walked with it to a page of the loader's that holds
+ * 32 random bytes; the one that leads to those bytes is right. A wrong one reads memory that is not
+ * there (an error, no harm) or memory that does not hold the bytes.
+ */
+#ifndef FS_PROBE_SETUP_BPF_H
+#define FS_PROBE_SETUP_BPF_H
+
+#include "pgtable.bpf.h"
+
+struct try {
+	u64 pgd;
+	u64 found;
+	u64 addr;
+	u64 magic[4];
+	u32 levels;
+	u32 pad;
+};
+
+static __always_inline u64 probe_u64(u64 addr)
+{
+	u64 v = 0;
+
+	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
+	return v;
+}
+
+static long try_candidate(u32 gib, struct try *t)
+{
+	/* V(pgd) = direct_map + P(pgd) with P(pgd) between gib and gib + 1 GiB */
+	u64 base = (t->pgd & ~((1UL << 30) - 1)) - ((u64)gib << 30);
+	u64 table = t->pgd, e = 0, seen[4] = {};
+
+	if (t->levels == 5) {
+		e = probe_u64(table + ((t->addr >> 48) & 511) * 8);
+		if (!entry_present(e))
+			return 0;
+		table = base + (e & ENTRY_PHYS);
+	}
+	for (int level = 4; level >= 1; level--) {
+		e = probe_u64(table + ((t->addr >> (12 + 9 * (level - 1))) & 511) * 8);
+		if (!entry_present(e) || (level != 1 && level <= PUD_LEVEL && entry_huge(e)))
+			return 0;
+		table = base + (e & ENTRY_PHYS);
+	}
+	bpf_probe_read_kernel(seen, sizeof(seen), (void *)table + (t->addr & 0xfff));
+	if (seen[0] != t->magic[0] || seen[1] != t->magic[1] || seen[2] != t->magic[2] ||
+	    seen[3] != t->magic[3])
+		return 0;
+	t->found = base;
+	return 1;
+}
+
+SEC("?syscall")
+int find_direct_map(struct fs_calibrate *arg)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct try t = {};
+
+	t.pgd = (u64)BPF_CORE_READ(task, mm, pgd);
+	t.addr = arg->addr;
+	t.levels = arg->levels;
+	t.magic[0] = arg->magic[0];
+	t.magic[1] = arg->magic[1];
+	t.magic[2] = arg->magic[2];
+	t.magic[3] = arg->magic[3];
+	bpf_loop(arg->candidates, try_candidate, &t, 0);
+	arg->direct_map = t.found;
+	arg->pgd = t.pgd;
+	return 0;
+}
+
+#endif /* FS_PROBE_SETUP_BPF_H */

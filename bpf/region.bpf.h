@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From an address to its region: base kind and id, sent to user space when it is new. */
+#ifndef FS_REGION_BPF_H
+#define FS_REGION_BPF_H
+
+#include "path.bpf.h"
+#include "vma.bpf.h"
+
+#define S_IFMT	0170000
+#define S_IFCHR 0020000
+
+struct region_key {
+	u64 mm;
+	u64 start, end;
+	u64 pgoff;
+	u64 file;
+	u32 flags;
+	u32 layout; /* tells apart address spaces whose mm_struct was at the same address */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct region_key);
+	__type(value, u32);
+} regions SEC(".maps");
+
+/* ELF boundaries of files, pushed by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct fs_file_key);
+	__type(value, struct fs_elf_spans);
+} elf_spans SEC(".maps");
+
+static __always_inline u8 file_region(u64 file, const struct vma_copy *c)
+{
+	struct inode *inode = BPF_CORE_READ((struct file *)file, f_inode);
+	u32 mode = BPF_CORE_READ(inode, i_mode);
+
+	if (c->flags & (VM_PFNMAP | VM_IO))
+		return FS_REGION_DEVICE;
+	/* MAP_SHARED of a file opened read-only keeps VM_MAYSHARE alone (mm/mmap.c) */
+	if (c->flags & VM_MAYSHARE) {
+		if (BPF_CORE_READ(inode, i_sb, s_magic) == TMPFS_MAGIC)
+			return FS_REGION_SHM;
+		return (mode & S_IFMT) == S_IFCHR ? FS_REGION_DEVICE : FS_REGION_FILE_SHARED;
+	}
+	return FS_REGION_FILE;
+}
+
+/*
+ * Base region of a VMA at addr; [*start, *end) is cut to the part that has it. The tests for stack
+ * and heap are the kernel's own, vma_is_initial_stack() and vma_is_initial_heap() of mm.h.
+ */
+static __always_inline u8 base_region(struct mm_struct *mm, const struct vma_copy *c, u64 addr,
+				      struct vma_slot *slot)
+{
+	u64 stack, start_brk, brk;
+
+	if (c->flags & VM_HUGETLB)
+		return FS_REGION_HUGETLB;
+	if (c->file && c->ops)
+		return file_region(c->file, c);
+	if (c->flags & (VM_PFNMAP | VM_IO))
+		return c->ops ? FS_REGION_VDSO : FS_REGION_DEVICE;
+	if (c->ops)
+		return FS_REGION_VDSO;
+	stack = BPF_CORE_READ(mm, start_stack);
+	if ((c->flags & VM_GROWSDOWN) || (c->start <= stack && stack <= c->end))
+		return FS_REGION_STACK;
+	start_brk = BPF_CORE_READ(mm, start_brk);
+	brk = BPF_CORE_READ(mm, brk);
+	if (c->start < brk && c->end > start_brk && brk > start_brk) {
+		if (addr >= start_brk) {
+			if (slot->start < start_brk)
+				slot->start = start_brk;
+			return FS_REGION_HEAP;
+		}
+		slot->end = start_brk; /* the program's bss, merged with its heap */
+	}
+	return c->flags & VM_EXEC ? FS_REGION_ANON_EXEC : FS_REGION_ANON;
+}
+
+/* The VMA that ends at `start`: the data before the anonymous part of an object's bss. */
+static __always_inline void read_previous(struct mm_struct *mm, u64 start,
+					  struct fs_region_event *ev)
+{
+	struct fs_file_key key;
+	struct vma_copy prev;
+	u64 at;
+
+	ev->prev_start = ev->prev_pgoff = 0;
+	ev->prev_file_id = ev->prev_flags = 0;
+	if (!start || !vma_find(mm, start - 1, &prev, &at) || !prev.file || !prev.ops ||
+	    (prev.flags & VM_MAYSHARE))
+		return;
+	ev->prev_start = prev.start;
+	ev->prev_pgoff = prev.pgoff;
+	ev->prev_flags = prev.flags;
+	file_key((void *)prev.file, &key);
+	ev->prev_file_id = file_id((void *)prev.file, &key);
+}
+
+/* Layout of vma->anon_name, 5.17+ with CONFIG_ANON_VMA_NAME; up to 6.2 in a union with `shared`. */
+struct anon_vma_name___compat {
+	char name[0];
+} __attribute__((preserve_access_index));
+
+struct vm_area_struct___named {
+	struct anon_vma_name___compat *anon_name;
+} __attribute__((preserve_access_index));
+
+static __always_inline void read_anon_name(u64 vma, struct fs_region_event *ev)
+{
+	struct vm_area_struct___named *v = (void *)vma;
+	struct anon_vma_name___compat *name;
+
+	ev->anon_name[0] = 0;
+	if (!bpf_core_field_exists(v->anon_name))
+		return;
+	name = BPF_CORE_READ(v, anon_name);
+	if (name)
+		bpf_probe_read_kernel_str(ev->anon_name, sizeof(ev->anon_name), &name->name);
+}
+
+static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vma_copy *c,
+				  struct vma_slot *slot)
+{
+	struct fs_file_key key = {};
+	u32 id = next_id(0), fid = 0;
+	struct fs_region_event *ev;
+	void *rb = control_ring();
+
+	if (c->file) {
+		file_key((void *)c->file, &key);
+		fid = file_id((void *)c->file, &key);
+	}
+	ev = rb ? bpf_ringbuf_reserve(rb, sizeof(*ev), 0) : NULL;
+	if (!ev) {
+		count_loss(FS_LOSS_CTL_RING);
+		return 0;
+	}
+	head_init(&ev->head, FS_EVENT_REGION, sizeof(*ev));
+	ev->id = id;
+	ev->file_id = fid;
+	ev->mm = (u64)mm;
+	ev->start = slot->start;
+	ev->end = slot->end;
+	ev->pgoff = slot->pgoff >> PAGE_SHIFT;
+	ev->vm_flags = c->flags & 0xffffffff;
+	ev->end_data = BPF_CORE_READ(mm, end_data);
+	ev->start_brk = BPF_CORE_READ(mm, start_brk);
+	ev->brk = BPF_CORE_READ(mm, brk);
+	ev->start_stack = BPF_CORE_READ(mm, start_stack);
+	ev->region = slot->region;
+	__builtin_memset(ev->pad, 0, sizeof(ev->pad));
+	if (slot->region == FS_REGION_ANON || slot->region == FS_REGION_ANON_EXEC) {
+		read_previous(mm, slot->start, ev);
+		read_anon_name(vma, ev);
+	} else {
+		ev->prev_start = ev->prev_pgoff = 0;
+		ev->prev_file_id = ev->prev_flags = 0;
+		ev->anon_name[0] = 0;
+	}
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	return id;
+}
+
+/* Fill a slot from a VMA: base region, bounds, id. */
+static __always_inline void region_fill(struct mm_struct *mm, u64 vma, const struct vma_copy *c,
+					u64 addr, struct vma_slot *slot)
+{
+	struct region_key key;
+	u32 *known;
+
+	slot->start = c->start;
+	slot->end = c->end;
+	slot->vm_flags = c->flags;
+	slot->region = base_region(mm, c, addr, slot);
+	slot->pgoff = (c->pgoff << PAGE_SHIFT) + (slot->start - c->start);
+	key.mm = (u64)mm;
+	key.start = slot->start;
+	key.end = slot->end;
+	key.pgoff = slot->pgoff;
+	key.file = c->file;
+	key.flags = c->flags & 0xffffffff & ~VM_SOFTDIRTY;
+	key.layout = (BPF_CORE_READ(mm, start_stack) ^ BPF_CORE_READ(mm, start_brk)) >> 4;
+	known = bpf_map_lookup_elem(&regions, &key);
+	if (known) {
+		slot->region_id = *known;
+		return;
+	}
+	slot->region_id = region_send(mm, vma, c, slot);
+	if (slot->region_id)
+		bpf_map_update_elem(&regions, &key, &slot->region_id, BPF_ANY);
+}
+
+/* VMAs that hold a thread's stack, by process and bound: which part is stack, user space decides. */
+struct stack_key {
+	u64 bound;
+	u32 pid;
+	u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct stack_key);
+	__type(value, u32);
+} stack_vmas SEC(".maps");
+
+static __always_inline bool holds_thread_stack(const struct vma_copy *c)
+{
+	struct stack_key key = { .bound = c->start, .pid = bpf_get_current_pid_tgid() >> 32 };
+
+	if (bpf_map_lookup_elem(&stack_vmas, &key))
+		return true;
+	key.bound = c->end;
+	return bpf_map_lookup_elem(&stack_vmas, &key);
+}
+
+/* Refine a private mapping of a file; not exact where the object is not known (yet). */
+static __always_inline void refine_file(const struct vma_copy *c, struct vma_slot *slot)
+{
+	u64 start = slot->pgoff, end = slot->pgoff + (slot->end - slot->start);
+	struct fs_elf_spans *elf;
+	struct fs_file_key key;
+	u32 changes = 0;
+
+	file_key((void *)c->file, &key);
+	elf = bpf_map_lookup_elem(&elf_spans, &key);
+	if (!elf)
+		return;
+	slot->below = slot->above = FS_REGION_FILE;
+#pragma unroll
+	for (int i = 0; i < FS_ELF_SPANS; i++) {
+		if (i >= elf->nspans || elf->span[i].end <= start)
+			continue;
+		if (!changes) {
+			slot->below = elf->span[i].region;
+			slot->split = slot->start + (elf->span[i].end - start);
+		} else if (changes == 1) {
+			slot->above = elf->span[i].region;
+		}
+		changes++;
+		if (elf->span[i].end >= end) {
+			slot->exact = changes <= 2;
+			break;
+		}
+	}
+}
+
+/* An anonymous mapping right behind an object's data is its bss, as far as the object says. */
+static __always_inline void refine_bss(struct mm_struct *mm, struct vma_slot *slot)
+{
+	struct fs_elf_spans *elf;
+	struct fs_file_key key;
+	struct vma_copy prev;
+	u64 at, end;
+
+	if (!vma_find(mm, slot->start - 1, &prev, &at) || !prev.file || !prev.ops ||
+	    (prev.flags & VM_MAYSHARE))
+		return;
+	slot->exact = 0;
+	file_key((void *)prev.file, &key);
+	elf = bpf_map_lookup_elem(&elf_spans, &key);
+	if (!elf)
+		return;
+	slot->exact = 1;
+	end = prev.start + (elf->bss_end - (prev.pgoff << PAGE_SHIFT));
+	if (elf->bss_end && end > slot->start) {
+		slot->above = slot->below;
+		slot->below = FS_REGION_BSS;
+		slot->split = end;
+	}
+}
+
+/* In-kernel aggregation: what user space would make of this slot, if that can be known here. */
+static __noinline void region_refine(struct mm_struct *mm, const struct vma_copy *c,
+				     struct vma_slot *slot)
+{
+	slot->exact = 0;
+	slot->below = slot->above = slot->region;
+	slot->split = ~0UL;
+#pragma unroll
+	for (int i = 0; i < FS_CLASS_NR; i++)
+		slot->cells[i] = 0;
+	if (!slot->region_id)
+		return;
+	if (slot->region == FS_REGION_FILE) {
+		refine_file(c, slot);
+	} else if (slot->region == FS_REGION_ANON || slot->region == FS_REGION_ANON_EXEC) {
+		slot->exact = 1;
+		refine_bss(mm, slot);
+		if (slot->exact && holds_thread_stack(c))
+			slot->exact = 0;
+	} else {
+		slot->exact = 1;
+	}
+}
+
+/*
+ * The region at addr, from the task's cache where its VMAs are known to be current. Returns its
+ * index in st->vmas; region NONE where no VMA is.
+ */
+static __always_inline u32 region_at(struct task_state *st, struct mm_struct *mm, u64 addr)
+{
+	struct vma_slot *slot = &st->vmas[VMA_CACHE];
+	u32 seq = mm_seq(mm), keep;
+	struct vma_copy c;
+	struct fs_cpu *cpu;
+	u64 vma;
+
+	if (cfg.lock_seq && st->mm == (u64)mm && st->seq == seq) {
+#pragma unroll
+		for (u32 i = 0; i < VMA_CACHE; i++)
+			if (addr >= st->vmas[i].start && addr < st->vmas[i].end)
+				return i;
+	} else {
+#pragma unroll
+		for (u32 i = 0; i < VMA_CACHE; i++)
+			st->vmas[i].start = st->vmas[i].end = 0;
+		if (st->mm != (u64)mm) {
+			st->image_min = st->seen_min;
+			st->image_maj = st->seen_maj;
+			st->mm_since_ns = bpf_ktime_get_ns();
+		}
+		st->mm = (u64)mm;
+		st->seq = seq;
+	}
+	cpu = this_cpu();
+	if (cpu)
+		cpu->walks++;
+	if (!vma_find(mm, addr, &c, &vma)) {
+		slot->start = slot->end = 0;
+		slot->vm_flags = 0;
+		slot->region_id = 0;
+		slot->region = (s64)addr < 0 ? FS_REGION_KERNEL : FS_REGION_NONE;
+		slot->exact = 1;
+		slot->below = slot->region;
+		slot->split = ~0UL;
+		return VMA_CACHE;
+	}
+	region_fill(mm, vma, &c, addr, slot);
+	if (cfg.in_kernel)
+		region_refine(mm, &c, slot);
+	if (slot->region_id && mm_seq(mm) == seq && mm_seq_holds(seq, vma)) {
+		keep = st->next++ & (VMA_CACHE - 1);
+		st->vmas[keep] = *slot;
+		return keep;
+	}
+	return VMA_CACHE;
+}
+
+#endif /* FS_REGION_BPF_H */

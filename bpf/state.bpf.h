@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The memory of the kernel side: per-CPU counters and fault rings, control rings, task state. */
+#ifndef FS_STATE_BPF_H
+#define FS_STATE_BPF_H
+
+#include "compat.bpf.h"
+
+#define PAGE_SHIFT 12
+#define VMA_CACHE  4
+
+/* A run of addresses with one base region: a VMA, cut at start_brk where bss and heap are merged. */
+struct vma_slot {
+	u64 start, end;
+	u64 vm_flags;
+	u64 pgoff;	/* file offset of start, in bytes */
+	u32 region_id;
+	u8 region;	/* base */
+	/* in-kernel aggregation: */
+	u8 exact;	/* the regions below are final, nothing is left to user space */
+	u8 below, above;	/* refined region of addresses below `split`, and from it on */
+	u64 split;
+	u16 cells[FS_CLASS_NR + 2];	/* number of the cell for `below` and a class; 0: not looked up */
+};
+
+struct task_state {
+	/* the fault that is being handled */
+	u64 entry_ns;
+	u64 addr;
+	u64 ip;
+	u64 before;	/* page-table entry at entry */
+	u64 numa;
+	u8 pending;
+	u8 access;	/* enum fs_access */
+	u8 user;
+	u8 before_level;
+	u8 restarted;
+	u8 slot;	/* index of the region in vmas */
+	u8 next;	/* vmas entry to replace */
+	/* who is it: verdicts of FS_TARGET_MATCH, and what they were made from */
+	u8 comm_ok;
+	u8 cgroup_ok;
+	u64 comm[2];
+	u64 cset;
+	u64 cgroup_id;
+	/* VMAs looked up while mm_lock_seq was seq */
+	u64 mm;
+	u64 mm_since_ns; /* when the thread first faulted in it */
+	u32 seq;
+	u32 pad;
+	struct vma_slot vmas[VMA_CACHE + 1]; /* the last one is not kept */
+	/* faults of this thread that raised an exception: the rest of min_flt is populated */
+	u64 seen_min, seen_maj;
+	u64 image_min, image_maj; /* the same, when the thread first faulted in this mm */
+	/* the mapping call that is being made */
+	u64 call_ns;
+	u64 call_args[6];
+	u64 call_min, call_maj; /* min_flt and maj_flt less those seen, at entry */
+	u64 call_brk;
+	u64 call_bytes;	/* of what shmdt will detach */
+	u32 call;	/* enum fs_call + 1, 0: none */
+	u32 call_compat;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+} tasks SEC(".maps");
+
+/* One entry a CPU; mapped by the consumer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct fs_cpu);
+} cpus SEC(".maps");
+
+/* cfg.ncpus rings of 1 << cfg.ring_shift records, end to end; mapped by the consumer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct fs_fault);
+} fault_rings SEC(".maps");
+
+struct control_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__array(values, struct control_ring);
+} control_rings SEC(".maps");
+
+union scratch {
+	struct fs_file_event file;
+	/* the last name may run over, its bytes are not sent */
+	char bytes[sizeof(struct fs_file_event) + FS_PATH_MAX + 256];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, union scratch);
+} scratches SEC(".maps");
+
+/* FS_TARGET_TASKS: processes (tgid) that are targets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, u32);
+	__type(value, u32);
+} targets SEC(".maps");
+
+static __always_inline struct fs_cpu *this_cpu(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+static __always_inline void count_loss(enum fs_loss why)
+{
+	struct fs_cpu *cpu = this_cpu();
+
+	if (cpu)
+		cpu->lost[why]++;
+}
+
+static __always_inline struct task_state *task_state(struct task_struct *task, bool create)
+{
+	struct task_state *st;
+
+	st = bpf_task_storage_get(&tasks, task, NULL, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	if (!st && create)
+		count_loss(FS_LOSS_STORAGE);
+	return st;
+}
+
+/*
+ * Publish a fault record. The record must be whole before `head` shows it: x86 keeps the order of
+ * stores; elsewhere the atomic add, which is ordered, does.
+ */
+static __always_inline bool publish_head(struct fs_cpu *cpu, u64 head)
+{
+#if defined(__TARGET_ARCH_x86)
+	barrier();
+	*(volatile u64 *)&cpu->head = head + 1;
+#else
+	__sync_fetch_and_add(&cpu->head, 1);
+#endif
+	return true;
+}
+
+/*
+ * Time of the last control event. Without a clock of its own a fault carries this: it happened
+ * after that event and before the next.
+ */
+volatile __u64 last_control_ns = 0;
+
+static __always_inline void head_init(struct fs_head *h, u16 kind, u32 size)
+{
+	u64 id = bpf_get_current_pid_tgid();
+
+	h->kind = kind;
+	h->cpu = bpf_get_smp_processor_id();
+	h->size = size;
+	h->time_ns = bpf_ktime_get_ns();
+	if (!cfg.latency)
+		last_control_ns = h->time_ns;
+	h->pid = id >> 32;
+	h->tid = (u32)id;
+}
+
+static __always_inline void *control_ring(void)
+{
+	u32 shard = bpf_get_smp_processor_id() & (cfg.shards - 1);
+
+	return bpf_map_lookup_elem(&control_rings, &shard);
+}
+
+/* Send an event of constant or bounded size; no wake-up: the consumer polls on a timer. */
+static __always_inline bool control_send(void *ev, u64 size)
+{
+	void *rb = control_ring();
+
+	if (rb && !bpf_ringbuf_output(rb, ev, size, BPF_RB_NO_WAKEUP))
+		return true;
+	count_loss(FS_LOSS_CTL_RING);
+	return false;
+}
+
+#endif /* FS_STATE_BPF_H */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From an address to its VMA without a lock, and from the VMA to a region id.
+ * The tree is read under RCU while it may change: what is found is checked against the address
+ * and the address space, and cached only where mm_lock_seq shows that nothing changed meanwhile.
+ */
+#ifndef FS_VMA_BPF_H
+#define FS_VMA_BPF_H
+
+#include "state.bpf.h"
+
+/* lib/maple_tree.c, include/linux/maple_tree.h; unchanged from 6.1 to 7.0 on 64 bit */
+#define MAPLE_NODE_MASK	   255UL
+#define MAPLE_ARANGE_64	   3
+#define MAPLE_RANGE_64	   2
+#define MAPLE_RANGE_PIVOTS 15
+#define MAPLE_ARANGE_PIVOTS 9
+#define MAPLE_MAX_DEPTH	   10
+#define MAPLE_PIVOTS_AT	   8
+#define MAPLE_RANGE_SLOTS_AT  128
+#define MAPLE_ARANGE_SLOTS_AT 80
+
+/* include/linux/mm.h: bits 0-31 are the same from 5.4 to 7.0 */
+#define VM_READ		0x00000001UL
+#define VM_WRITE	0x00000002UL
+#define VM_EXEC		0x00000004UL
+#define VM_SHARED	0x00000008UL
+#define VM_MAYSHARE	0x00000080UL
+#define VM_GROWSDOWN	0x00000100UL
+#define VM_UFFD_MISSING 0x00000200UL
+#define VM_PFNMAP	0x00000400UL
+#define VM_UFFD_WP	0x00001000UL
+#define VM_IO		0x00004000UL
+#define VM_HUGETLB	0x00400000UL
+#define VM_SOFTDIRTY	0x08000000UL
+
+#define TMPFS_MAGIC	0x01021994
+#define HUGETLBFS_MAGIC 0x958458f6
+
+struct node_copy {
+	u64 parent;
+	u64 pivot[15];
+	u64 slot[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct node_copy);
+} node_copies SEC(".maps");
+
+/*
+ * First slot whose pivot is not below addr; unused pivots are 0 and never match. Global functions,
+ * here and below, are verified once, by themselves: the verifier would otherwise follow each of
+ * 16 ways out of each level into all that comes after.
+ */
+__noinline u32 range_slot(u64 node, u64 addr)
+{
+	if (cfg.cast) {
+		struct maple_range_64 *n = bpf_rdonly_cast(
+			(void *)node, bpf_core_type_id_kernel(struct maple_range_64));
+#pragma unroll
+		for (u32 i = 0; i < MAPLE_RANGE_PIVOTS; i++)
+			if (n->pivot[i] >= addr)
+				return i;
+	} else {
+		u32 zero = 0;
+		struct node_copy *n = bpf_map_lookup_elem(&node_copies, &zero);
+
+		if (!n || bpf_probe_read_kernel(n, sizeof(*n), (void *)node))
+			return MAPLE_RANGE_PIVOTS;
+#pragma unroll
+		for (u32 i = 0; i < MAPLE_RANGE_PIVOTS; i++)
+			if (n->pivot[i] >= addr)
+				return i;
+	}
+	return MAPLE_RANGE_PIVOTS;
+}
+
+__noinline u32 arange_slot(u64 node, u64 addr)
+{
+	if (cfg.cast) {
+		struct maple_arange_64 *n = bpf_rdonly_cast(
+			(void *)node, bpf_core_type_id_kernel(struct maple_arange_64));
+#pragma unroll
+		for (u32 i = 0; i < MAPLE_ARANGE_PIVOTS; i++)
+			if (n->pivot[i] >= addr)
+				return i;
+	} else {
+		u32 zero = 0;
+		struct node_copy *n = bpf_map_lookup_elem(&node_copies, &zero);
+
+		if (!n || bpf_probe_read_kernel(n, 80, (void *)node))
+			return MAPLE_ARANGE_PIVOTS;
+#pragma unroll
+		for (u32 i = 0; i < MAPLE_ARANGE_PIVOTS; i++)
+			if (n->pivot[i] >= addr)
+				return i;
+	}
+	return MAPLE_ARANGE_PIVOTS;
+}
+
+/* mtree_lookup_walk() of lib/maple_tree.c. 0: no VMA there. The result is not checked. */
+__noinline u64 maple_walk(u64 root, u64 addr)
+{
+	u64 entry = root;
+
+	/* xa_is_node(): else the tree is empty or holds a single entry at index 0 */
+	if ((root & 3) != 2 || root <= 4096)
+		return 0;
+	for (int depth = 0; depth < MAPLE_MAX_DEPTH; depth++) {
+		u64 node = entry & ~MAPLE_NODE_MASK;
+		u32 type = (entry >> 3) & 15;
+
+		if (type == MAPLE_ARANGE_64)
+			entry = kernel_u64(node + MAPLE_ARANGE_SLOTS_AT + 8 * arange_slot(node, addr));
+		else
+			entry = kernel_u64(node + MAPLE_RANGE_SLOTS_AT + 8 * range_slot(node, addr));
+		if (type < MAPLE_RANGE_64) /* a leaf; XA_ZERO_ENTRY and the like have low bits set */
+			return entry & 3 ? 0 : entry;
+		if (entry <= 4096)
+			return 0;
+	}
+	return 0;
+}
+
+/* Fields of a VMA that are needed to name it, read in one go. */
+struct vma_copy {
+	u64 start, end, mm, flags, pgoff, file, ops;
+};
+
+static __always_inline bool vma_read(u64 at, struct vma_copy *c)
+{
+	struct vm_area_struct *vma = (void *)at;
+
+	if (cfg.cast) {
+		vma = bpf_rdonly_cast((void *)at, bpf_core_type_id_kernel(struct vm_area_struct));
+		c->start = vma->vm_start;
+		c->end = vma->vm_end;
+		c->mm = (u64)vma->vm_mm;
+		c->flags = vma->vm_flags;
+		c->pgoff = vma->vm_pgoff;
+		c->file = (u64)vma->vm_file;
+		c->ops = (u64)vma->vm_ops;
+	} else {
+		c->start = BPF_CORE_READ(vma, vm_start);
+		c->end = BPF_CORE_READ(vma, vm_end);
+		c->mm = (u64)BPF_CORE_READ(vma, vm_mm);
+		c->flags = BPF_CORE_READ(vma, vm_flags);
+		c->pgoff = BPF_CORE_READ(vma, vm_pgoff);
+		c->file = (u64)BPF_CORE_READ(vma, vm_file);
+		c->ops = (u64)BPF_CORE_READ(vma, vm_ops);
+	}
+	return c->mm;
+}
+
+/* The VMA that holds addr, checked. false: none. */
+static __always_inline bool vma_find(struct mm_struct *mm, u64 addr, struct vma_copy *c, u64 *at)
+{
+#pragma unroll
+	for (int try = 0; try < 2; try++) {
+		*at = maple_walk((u64)BPF_CORE_READ(mm, mm_mt.ma_root), addr);
+		if (!*at)
+			return false;
+		if (vma_read(*at, c) && c->mm == (u64)mm && c->start <= addr && addr < c->end)
+			return true;
+	}
+	*at = 0;
+	return false;
+}
+
+#endif /* FS_VMA_BPF_H */

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* stat, the main job: which regions of which processes fault, why, how often, how long it takes. */
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "analysis/stat.h"
+#include "base/log.h"
+#include "commands.h"
+#include "output/stat_csv.h"
+#include "output/stat_json.h"
+#include "output/stat_text.h"
+#include "run.h"
+#include "symbol/elf.h"
+
+#define MAX_NOTES 8
+
+struct stat_run {
+	struct run run;
+	struct stat_tally *tally;
+	struct stat_by by;		/* of --by, n == 0: the default tables */
+	bool exact;			/* the kernel's totals are those of the rows */
+	bool header_done;
+	__u32 page_size;
+	__u64 regions;			/* filter for user space */
+	struct session_counters before;	/* at the end of the last interval */
+	__u64 populated_before;
+	const char *notes[MAX_NOTES];
+	size_t nnotes;
+	char command[256];
+};
+
+static int on_fault(void *ctx, const struct fs_fault *f)
+{
+	struct stat_run *sr = ctx;
+	struct process *proc;
+	struct place pl;
+
+	space__place(sr->run.space, f, &pl);
+	if (!(sr->regions & OPT_REGION(pl.region)))
+		return 0;
+	proc = space__process(sr->run.space, f->pid);
+	if (proc && !(f->flags & FS_FAULT_FAILED)) {
+		proc->target = true;
+		if (f->flags & FS_FAULT_MAJOR)
+			proc->seen_maj++;
+		else
+			proc->seen_min++;
+	}
+	stat__fault(sr->tally, f, &pl, proc, sr->page_size);
+	return 0;
+}
+
+/* A fault such that space__place() tells where an address of a region lies. */
+static void place_of(struct stat_run *sr, __u32 pid, __u32 region_id, __u8 region, __u64 addr,
+		     struct place *pl)
+{
+	struct fs_fault f = { .addr = addr, .pid = pid, .region_id = region_id, .region = region };
+
+	space__place(sr->run.space, &f, pl);
+}
+
+static void on_call(struct stat_run *sr, const struct fs_call_event *ev)
+{
+	struct process *proc = space__process(sr->run.space, ev->head.pid);
+	__u64 addr = ev->call == FS_CALL_MMAP ? (__u64)ev->ret : ev->args[0];
+	struct place pl;
+
+	if (ev->region_id) {
+		place_of(sr, ev->head.pid, ev->region_id, ev->region, addr, &pl);
+		stat__call(sr->tally, ev, &pl, proc);
+	} else {
+		stat__call(sr->tally, ev, NULL, proc);
+	}
+}
+
+static int on_cell(void *ctx, const struct fs_cell_key *key, const struct fs_cell *cell)
+{
+	struct stat_run *sr = ctx;
+	struct process *proc = space__process(sr->run.space, key->pid);
+	struct place pl = { .region = key->region };
+	const struct mapping *m = key->region_id ? space__mapping(sr->run.space, key->region_id) : NULL;
+
+	if (!(sr->regions & OPT_REGION(key->region)))
+		return 0;
+	if (m) {
+		place_of(sr, key->pid, key->region_id, m->base, m->start, &pl);
+		pl.region = key->region;
+	}
+	if (proc && key->class != FS_CLASS_SEGV && key->class != FS_CLASS_BUS &&
+	    key->class != FS_CLASS_OOM) {
+		proc->target = true;
+		proc->seen_maj += cell->major;
+		proc->seen_min += cell->faults - cell->major;
+	}
+	stat__add_cell(sr->tally, key, cell, &pl, proc, sr->page_size);
+	return 0;
+}
+
+static int on_event(void *ctx, const struct fs_head *ev)
+{
+	struct stat_run *sr = ctx;
+	bool last = ev->kind == FS_EVENT_EXIT && ((const struct fs_exit_event *)ev)->last;
+
+	/* the image ends here: what its cells hold is its own */
+	if (ev->kind == FS_EVENT_EXEC || last)
+		session__retire_cells(sr->run.session, ev->pid, on_cell, sr);
+	if (ev->kind == FS_EVENT_CALL)
+		on_call(sr, (const void *)ev);
+	else if (ev->kind == FS_EVENT_RENAME)
+		stat__rename(sr->tally, (const void *)ev);
+	return space__event(sr->run.space, ev);
+}
+
+/* Boundaries of an object, for the kernel's own table; objects with too many are streamed. */
+static void on_elf(void *ctx, const struct file *file, const struct elf_layout *elf)
+{
+	struct stat_run *sr = ctx;
+	struct fs_file_key key = { .ino = file->ino, .dev = file->dev, .generation = file->generation };
+	struct fs_elf_spans spans = { 0 };
+	const struct elf_load *rw = NULL;
+
+	if (!sr->run.session)
+		return;
+	for (size_t i = 0; i < elf->nspans; i++) {
+		struct elf_span *s = &elf->spans[i];
+
+		if (spans.nspans && spans.span[spans.nspans - 1].region == s->region) {
+			spans.span[spans.nspans - 1].end = s->end;
+			continue;
+		}
+		if (spans.nspans == FS_ELF_SPANS - 1)
+			return;
+		spans.span[spans.nspans].end = s->end;
+		spans.span[spans.nspans++].region = s->region;
+	}
+	for (size_t i = 0; i < elf->nloads; i++) {
+		if (elf->loads[i].memsz <= elf->loads[i].filesz)
+			continue;
+		if (rw)
+			return; /* two objects in one: leave it to user space */
+		rw = &elf->loads[i];
+	}
+	if (rw) {
+		__u64 page = sr->page_size;
+
+		spans.bss_offset = rw->offset + rw->filesz;
+		spans.bss_end = (rw->offset + rw->memsz + page - 1) & ~(page - 1);
+		spans.span[spans.nspans].end = (spans.bss_offset + page - 1) & ~(page - 1);
+		spans.span[spans.nspans++].region = FS_REGION_BSS;
+	}
+	session__push_spans(sr->run.session, &key, &spans);
+}
+
+static const char *thread_name(void *ctx, __u32 pid, __u32 tid)
+{
+	struct stat_run *sr = ctx;
+
+	return space__comm(sr->run.space, pid, tid);
+}
+
+static int cgroup_path(void *ctx, __u64 id, char *buf, size_t size)
+{
+	struct stat_run *sr = ctx;
+
+	return session__cgroup_path(sr->run.session, id, buf, size);
+}
+
+/* Pages that getrusage counts and no exception showed, of the processes that were traced. */
+static __u64 count_populated(struct stat_run *sr)
+{
+	__u64 sum = 0, used, seen;
+	struct process *p;
+
+	for (size_t i = 0; (p = space__image(sr->run.space, i)); i++) {
+		if (!p->target && !sr->run.o->target.all)
+			continue;
+		used = p->usage.min_flt + p->usage.maj_flt;
+		seen = p->seen_min + p->seen_maj;
+		if (used <= seen)
+			continue;
+		sum += used - seen;
+		stat__populated(sr->tally, p, used - seen);
+	}
+	return sum;
+}
+
+/* Totals of the interval: the kernel's counters less those at its beginning. */
+static void fill_totals(struct stat_run *sr, struct stat_report *rep)
+{
+	struct session_counters now;
+	struct stat_totals *t = &rep->totals;
+	__u64 populated, n, pages;
+
+	session__counters(sr->run.session, &now);
+	for (int k = 0; k < FS_LOSS_NR; k++)
+		rep->lost[k] = now.lost[k] - sr->before.lost[k];
+	space__settle(sr->run.space);
+	populated = count_populated(sr);
+	stat__totals(sr->tally, t);
+	t->populated = populated > sr->populated_before ? populated - sr->populated_before : 0;
+	t->fixup = now.faults[FS_CLASS_FIXUP] - sr->before.faults[FS_CLASS_FIXUP];
+	if (sr->exact) {
+		t->faults = t->failed = t->bytes = 0;
+		for (int c = 0; c < FS_CLASS_NR; c++) {
+			n = now.faults[c] - sr->before.faults[c];
+			pages = now.pages[c] - sr->before.pages[c];
+			if (c == FS_CLASS_FIXUP)
+				continue;
+			t->faults += n;
+			if (stat_class__failed(c))
+				t->failed += n;
+			t->bytes += stat_class__bytes(c, pages, sr->page_size);
+		}
+		t->major = now.major - sr->before.major;
+		t->minor = t->faults - t->failed - t->major;
+		t->kernel = now.kernel - sr->before.kernel;
+		t->user = t->faults - t->kernel;
+	}
+	sr->before = now;
+	sr->populated_before = populated;
+}
+
+static int print_report(struct stat_run *sr, const struct stat_report *rep)
+{
+	struct stat_text_opts text = { .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8") };
+	const struct options *o = sr->run.o;
+	FILE *out = sr->run.out;
+	char words[512];
+	int err = 0;
+
+	switch (o->common.format) {
+	case FORMAT_JSON:
+		err = stat_json__print(out, sr->tally, rep);
+		break;
+	case FORMAT_CSV:
+		if (!sr->header_done)
+			err = stat_csv__header(out, rep);
+		sr->header_done = true;
+		if (!err)
+			err = stat_csv__print(out, sr->tally, rep);
+		log_warn("%s", stat_csv__words(sr->tally, rep, words, sizeof(words)));
+		break;
+	case FORMAT_TEXT:
+		err = stat_text__print(out, sr->tally, rep, &text);
+		break;
+	}
+	return err ? err : fflush(out) ? -EIO : 0;
+}
+
+static int report(struct stat_run *sr, __u64 duration_ns, bool interval)
+{
+	struct stat_report rep = {
+		.by = sr->by.n ? &sr->by : NULL,
+		.sort = sr->run.o->stat.sort,
+		.top = sr->run.o->stat.top,
+		.command = sr->command,
+		.target = sr->run.target,
+		.duration_ns = duration_ns,
+		.interval = interval,
+		.notes = sr->notes,
+		.nnotes = sr->nnotes,
+	};
+	struct timespec now;
+	int err = session__cells(sr->run.session, on_cell, sr);
+
+	if (err)
+		return err;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	rep.time_ns = now.tv_sec * 1000000000ULL + now.tv_nsec - session__start_ns(sr->run.session);
+	fill_totals(sr, &rep);
+	err = print_report(sr, &rep);
+	stat__reset(sr->tally);
+	return err;
+}
+
+static int on_interval(void *ctx, __u64 duration_ns)
+{
+	return report(ctx, duration_ns, true);
+}
+
+/* What this kernel could not tell, in words. */
+static void take_notes(struct stat_run *sr)
+{
+	static const enum feature_id told[] = {FEATURE_PAGE_TABLES, FEATURE_SIGNALS, FEATURE_LIFETIMES};
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		if (!features__use(&sr->run.features, told[i]))
+			sr->notes[sr->nnotes++] = feature_row(told[i])->loss;
+}
+
+static int make_tally(struct stat_run *sr)
+{
+	struct stat_opts opts = { .names = { sr, thread_name, cgroup_path } };
+	const struct options *o = sr->run.o;
+
+	for (size_t i = 0; i < o->stat.by.n; i++)
+		stat_by__add(&sr->by, o->stat.by.values[i]);
+	opts.tables = (struct stat_by[]){ stat_by_default, sr->by };
+	opts.ntables = sr->by.n ? 2 : 1;
+	sr->tally = stat__new(&opts);
+	return sr->tally ? 0 : -errno;
+}
+
+static void note_command(struct stat_run *sr)
+{
+	const struct options *o = sr->run.o;
+	size_t at = 0, n = sizeof(sr->command);
+
+	for (int i = 0; i < o->target.argc && at < n; i++)
+		at += snprintf(sr->command + at, n - at, "%s%s", i ? " " : "", o->target.argv[i]);
+}
+
+static int run_stat(struct stat_run *sr)
+{
+	struct event_sink sink = { sr, on_fault, on_event };
+	struct timespec end;
+	__u64 start;
+	int status = run__start(&sr->run), err;
+
+	if (status)
+		return status;
+	take_notes(sr);
+	err = run__loop(&sr->run, &sink, on_interval, sr);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	start = session__start_ns(sr->run.session);
+	if (sr->run.o->common.interval_ns && !err) {
+		/* what came after the last interval */
+		__u64 now = end.tv_sec * 1000000000ULL + end.tv_nsec;
+
+		err = report(sr, (now - start) % sr->run.o->common.interval_ns, true);
+	} else if (!err) {
+		err = report(sr, end.tv_sec * 1000000000ULL + end.tv_nsec - start, false);
+	}
+	if (err && err != -EPIPE && err != -EIO) {
+		log_error("the run was cut short: %s", strerror(-err));
+		return STATUS_FAILED;
+	}
+	return STATUS_OK;
+}
+
+int cmd_stat(const struct options *o)
+{
+	struct stat_run sr = { .regions = o->common.regions, .exact = run__exact_totals(o) };
+	struct space_ops ops = { &sr, on_elf };
+	struct session_opts opts;
+	int status;
+
+	setlocale(LC_CTYPE, "");
+	sr.page_size = sysconf(_SC_PAGESIZE);
+	sr.run.o = o;
+	run__session_opts(o, &opts);
+	opts.calls = !o->stat.no_calls;
+	opts.no_latency = o->stat.no_latency;
+	opts.in_kernel = o->stat.in_kernel;
+	if (make_tally(&sr)) {
+		log_error("out of memory");
+		return STATUS_FAILED;
+	}
+	opts.by_cgroup = stat_by__has(&sr.by, STAT_CGROUP);
+	opts.by_thread = stat_by__has(&sr.by, STAT_THREAD);
+	opts.by_mapping = stat_by__has(&sr.by, STAT_MAPPING) || stat_by__has(&sr.by, STAT_FILE);
+	status = run__open(&sr.run, o, &opts, &ops);
+	note_command(&sr);
+	if (!status)
+		status = run_stat(&sr);
+	if (sr.run.out && options__close_output(sr.run.out) && !status)
+		status = STATUS_FAILED;
+	status = run__status(&sr.run, status);
+	run__close(&sr.run);
+	stat__free(sr.tally);
+	return status;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* trace: a line per event, faults and mapping calls. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "commands.h"
+#include "output/trace.h"
+#include "run.h"
+
+struct trace_run {
+	struct run run;
+	struct trace_printer *printer;
+	__u64 events;		/* OPT_EVENT_ bits */
+	__u64 regions;
+	__u64 left;		/* of --max-events; ~0: no limit */
+	bool failed_only;
+	__u64 lost[FS_LOSS_NR];	/* said so far */
+};
+
+#define ENOUGH 1 /* --max-events has been reached */
+
+static int counted(struct trace_run *tr, int err)
+{
+	if (err)
+		return err;
+	return --tr->left ? 0 : ENOUGH;
+}
+
+static int on_fault(void *ctx, const struct fs_fault *f)
+{
+	struct trace_run *tr = ctx;
+	struct place pl;
+
+	if (!(tr->events & OPT_EVENT_FAULT))
+		return 0;
+	space__place(tr->run.space, f, &pl);
+	if (!(tr->regions & OPT_REGION(pl.region)))
+		return 0;
+	return counted(tr, trace_printer__fault(tr->printer, f, &pl,
+						space__comm(tr->run.space, f->pid, f->tid)));
+}
+
+static bool wanted(const struct trace_run *tr, const struct fs_head *ev)
+{
+	const struct fs_call_event *call;
+
+	switch (ev->kind) {
+	case FS_EVENT_CALL:
+		call = (const void *)ev;
+		if (tr->failed_only && !(call->flags & FS_CALL_FAILED))
+			return false;
+		return call->call < FS_CALL_NR && (tr->events & OPT_EVENT_CALL(call->call));
+	case FS_EVENT_EXEC:
+		return !tr->failed_only && (tr->events & OPT_EVENT_EXEC);
+	case FS_EVENT_FORK:
+		return !tr->failed_only && (tr->events & OPT_EVENT_FORK);
+	case FS_EVENT_EXIT:
+		return !tr->failed_only && (tr->events & OPT_EVENT_EXIT);
+	case FS_EVENT_RENAME:
+		return !tr->failed_only && (tr->events & OPT_EVENT_RENAME);
+	}
+	return false;
+}
+
+static int print_event(struct trace_run *tr, const struct fs_head *ev)
+{
+	const char *comm = space__comm(tr->run.space, ev->pid, ev->tid);
+	const void *e = ev;
+
+	switch (ev->kind) {
+	case FS_EVENT_CALL:
+		return trace_printer__call(tr->printer, e, comm);
+	case FS_EVENT_EXEC:
+		return trace_printer__exec(tr->printer, e, comm);
+	case FS_EVENT_FORK:
+		return trace_printer__fork(tr->printer, e, comm);
+	case FS_EVENT_EXIT:
+		return trace_printer__exit(tr->printer, e, comm);
+	case FS_EVENT_RENAME:
+		return trace_printer__rename(tr->printer, e, comm);
+	}
+	return 0;
+}
+
+static int on_event(void *ctx, const struct fs_head *ev)
+{
+	struct trace_run *tr = ctx;
+	int err = 0;
+
+	if (wanted(tr, ev))
+		err = counted(tr, print_event(tr, ev));
+	if (err)
+		return err;
+	return space__event(tr->run.space, ev);
+}
+
+/* Say what was lost since it was last said. */
+static int say_lost(struct trace_run *tr)
+{
+	struct session_counters now;
+	int err = 0;
+
+	session__counters(tr->run.session, &now);
+	for (int k = 0; k < FS_LOSS_NR && !err; k++) {
+		if (now.lost[k] == tr->lost[k])
+			continue;
+		err = trace_printer__lost(tr->printer, k, now.lost[k] - tr->lost[k]);
+		tr->lost[k] = now.lost[k];
+	}
+	return err;
+}
+
+static int on_interval(void *ctx, __u64 interval_ns)
+{
+	struct trace_run *tr = ctx;
+
+	(void)interval_ns;
+	return say_lost(tr);
+}
+
+static __u64 clock_now(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static int open_printer(struct trace_run *tr)
+{
+	struct trace_opts opts = {
+		.wall = tr->run.o->common.timestamps,
+		.start_ns = session__start_ns(tr->run.session),
+		.wall_offset_ns = (__s64)(clock_now(CLOCK_REALTIME) - clock_now(CLOCK_MONOTONIC)),
+		.page_size = sysconf(_SC_PAGESIZE),
+	};
+
+	tr->printer = trace_printer__new(tr->run.o->common.format, tr->run.out, &opts);
+	return tr->printer ? 0 : -errno;
+}
+
+static int run_trace(struct trace_run *tr)
+{
+	struct event_sink sink = { tr, on_fault, on_event };
+	int status = run__start(&tr->run), err;
+
+	if (status)
+		return status;
+	err = open_printer(tr);
+	if (!err)
+		err = run__loop(&tr->run, &sink, on_interval, tr);
+	if (err == ENOUGH)
+		err = 0;
+	if (!err)
+		err = say_lost(tr);
+	if (!err)
+		err = trace_printer__finish(tr->printer);
+	if (err && err != -EPIPE && err != -ENOSPC && err != -EIO) {
+		log_error("the run was cut short: %s", strerror(-err));
+		return STATUS_FAILED;
+	}
+	return STATUS_OK;
+}
+
+int cmd_trace(const struct options *o)
+{
+	struct trace_run tr = {
+		.events = o->trace.events,
+		.regions = o->common.regions,
+		.left = o->trace.max_events ? o->trace.max_events : ~0ULL,
+		.failed_only = o->trace.failed,
+	};
+	struct session_opts opts;
+	int status;
+
+	run__session_opts(o, &opts);
+	opts.by_time = true;
+	opts.faults = o->trace.events & OPT_EVENT_FAULT;
+	opts.calls = o->trace.events & OPT_EVENT_CALLS;
+	opts.min_latency_ns = o->trace.min_latency_ns;
+	if (o->trace.failed) {
+		opts.minor = opts.major = false;
+		opts.failed = true;
+	}
+	status = run__open(&tr.run, o, &opts, NULL);
+	if (!status)
+		status = run_trace(&tr);
+	trace_printer__free(tr.printer);
+	if (tr.run.out && options__close_output(tr.run.out) && !status)
+		status = STATUS_FAILED;
+	status = run__status(&tr.run, status);
+	run__close(&tr.run);
+	return status;
+}

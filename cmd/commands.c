@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <string.h>
+
+#include "base/log.h"
+#include "commands.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct example stat_examples[] = {
+	{ "faultsnoop stat -a -d 5", "which regions of which processes fault, over 5 seconds" },
+	{ "faultsnoop stat -p 1234 -i 1", "one process, a report each second, until Ctrl-C" },
+	{ "faultsnoop stat --by file,class -F maj -d 10", "which files storage is read for" },
+	{ "faultsnoop stat -n 'postgres*' --by process,region --sort stall -d 10",
+	  "where the processes of a name lose time" },
+	{ "faultsnoop stat -j -o faults.json -- make -j4", "a program and its children, as JSON" },
+	{ "faultsnoop stat -a -d 5 --in-kernel", "the same table, for very high fault rates" },
+	{ NULL, NULL }
+};
+
+static const struct example trace_examples[] = {
+	{ "faultsnoop trace -p 1234 -d 5", "all faults and mapping calls of a process" },
+	{ "faultsnoop trace -F maj --min-latency 1000 -d 10",
+	  "faults on storage that took a millisecond and more" },
+	{ "faultsnoop trace --events mmap,munmap,brk -- python3 -c 'print(1)'",
+	  "how a program shapes its memory" },
+	{ "faultsnoop trace -a -x --max-events 1", "wait for the next fault or call that fails" },
+	{ NULL, NULL }
+};
+
+static const struct example features_examples[] = {
+	{ "faultsnoop features", "what this kernel and these rights allow" },
+	{ "faultsnoop features -j", "the same for a program" },
+	{ NULL, NULL }
+};
+
+static const struct example help_examples[] = {
+	{ "faultsnoop help stat", "usage, options and examples of a command" },
+	{ "faultsnoop help --man | man -l -", "read the man page before it is installed" },
+	{ ". <(faultsnoop help --completion)", "complete words in this shell" },
+	{ NULL, NULL }
+};
+
+static const struct command commands[] = {
+	{
+		.name = "stat",
+		.summary = "count faults by region, class and process, with latency histograms",
+		.usage = "[options] [-- PROGRAM ARG...]",
+		.description =
+			"Counts page faults by the memory region they fall in, by what the kernel "
+			"had to do and by process, with latencies, and draws histograms of the "
+			"latencies and of the sizes of mapping calls. Prints when the duration is "
+			"over, when PROGRAM ends or on Ctrl-C.",
+		.examples = stat_examples,
+		.bit = ON_STAT,
+		.operand = OPERAND_PROGRAM,
+		.run = cmd_stat,
+	},
+	{
+		.name = "trace",
+		.summary = "print a line for each fault and each mapping call",
+		.usage = "[options] [-- PROGRAM ARG...]",
+		.description =
+			"Prints each page fault with its latency, address, region, class and "
+			"instruction, and each call that shapes an address space with its "
+			"arguments and result, as they happen.",
+		.examples = trace_examples,
+		.bit = ON_TRACE,
+		.operand = OPERAND_PROGRAM,
+		.run = cmd_trace,
+	},
+	{
+		.name = "features",
+		.summary = "tell what this kernel allows, what is used and what is lost",
+		.usage = "[options]",
+		.description =
+			"Lists the kernel features that tracing stands on: whether each is there, "
+			"what is used in its place where it is not, and what you lose by that.",
+		.examples = features_examples,
+		.bit = ON_FEATURES,
+		.operand = OPERAND_NONE,
+		.run = cmd_features,
+	},
+	{
+		.name = "help",
+		.summary = "explain a command; print the man page or the shell completion",
+		.usage = "[COMMAND | --man | --completion | --markdown]",
+		.description =
+			"Without an argument, an overview; with one, usage, options and examples of "
+			"that command.",
+		.examples = help_examples,
+		.bit = ON_HELP,
+		.operand = OPERAND_COMMAND,
+		.run = cmd_help,
+	},
+};
+
+const struct command *commands__row(size_t i)
+{
+	return i < ARRAY_SIZE(commands) ? &commands[i] : NULL;
+}
+
+const struct command *commands__find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+void commands__log_unknown(const char *name)
+{
+	const char *names[ARRAY_SIZE(commands)], *near;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		names[i] = commands[i].name;
+	near = nearest_word(name, names, ARRAY_SIZE(commands));
+	if (near)
+		log_error("unknown command '%s': did you mean '%s'?", name, near);
+	else
+		log_error("unknown command '%s': see faultsnoop --help", name);
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which programs a session needs, and where they are attached. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/kind_names.h"
+#include "base/log.h"
+#include "live/session_impl.h"
+#include "live/tracefs.h"
+
+/* Are the software events opened for the targets alone? */
+static bool per_task(const struct session *s)
+{
+	return (s->opts.npids || s->opts.ntids || s->opts.argv) &&
+	       features__use(s->features, FEATURE_TASK_EVENTS);
+}
+
+/* Is the beginning of faults told by the exception tracepoints? Per task they cannot be had. */
+static bool by_exceptions(const struct session *s)
+{
+	return !per_task(s) && features__use(s->features, FEATURE_EXCEPTIONS);
+}
+
+static void want(struct bpf_program *prog, bool yes)
+{
+	bpf_program__set_autoload(prog, yes);
+}
+
+void session__choose_programs(struct session *s)
+{
+	const struct features *f = s->features;
+	bool faults = s->opts.faults, calls = s->opts.calls;
+	bool native = calls && features__use(f, FEATURE_SYSCALL_TRACEPOINTS);
+	bool raw = calls && features__use(f, FEATURE_RAW_SYSCALLS);
+	struct faultsnoop_bpf *k = s->skel;
+	struct bpf_program *prog;
+
+	want(k->progs.fault_min, faults);
+	want(k->progs.fault_maj, faults);
+	want(k->progs.fault_start, faults && !by_exceptions(s));
+	prog = bpf_object__find_program_by_name(k->obj, "exception_user");
+	if (prog)
+		want(prog, faults && by_exceptions(s));
+	prog = bpf_object__find_program_by_name(k->obj, "exception_kernel");
+	if (prog)
+		want(prog, faults && features__use(f, FEATURE_EXCEPTIONS));
+	want(k->progs.fault_signal, faults && features__use(f, FEATURE_SIGNALS));
+	want(k->progs.fault_exit, faults && features__use(f, FEATURE_LIFETIMES));
+	want(k->progs.life_fork, features__use(f, FEATURE_LIFETIMES));
+	want(k->progs.life_exec, features__use(f, FEATURE_LIFETIMES));
+	want(k->progs.life_exit, features__use(f, FEATURE_LIFETIMES));
+	want(k->progs.life_rename, features__use(f, FEATURE_LIFETIMES));
+	want(k->progs.call_enter_0, native);
+	want(k->progs.call_enter_1, native);
+	want(k->progs.call_enter_2, native);
+	want(k->progs.call_enter_3, native);
+	want(k->progs.call_enter_5, native);
+	want(k->progs.call_enter_6, native);
+	want(k->progs.call_exit, native);
+	want(k->progs.raw_enter, raw);
+	want(k->progs.raw_exit, raw);
+	want(k->progs.find_direct_map, faults && features__use(f, FEATURE_PAGE_TABLES));
+}
+
+/* tp_btf programs: attached to their tracepoint for the whole machine. */
+static int attach_link(struct session *s, struct bpf_program *prog)
+{
+	struct bpf_link *link;
+
+	if (!prog || !bpf_program__autoload(prog))
+		return 0;
+	if (s->nlinks == SESSION_MAX_LINKS)
+		return -E2BIG;
+	link = bpf_program__attach(prog);
+	if (!link)
+		return -errno;
+	s->links[s->nlinks++] = link;
+	return 0;
+}
+
+static int attach_lives(struct session *s)
+{
+	struct bpf_program *progs[] = {s->skel->progs.life_fork, s->skel->progs.life_exec,
+				       s->skel->progs.life_exit, s->skel->progs.life_rename};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(progs) / sizeof(progs[0]) && !err; i++)
+		err = attach_link(s, progs[i]);
+	return err;
+}
+
+static int attach_native_calls(struct session *s)
+{
+#define X(sym, name, nargs) {#name, s->skel->progs.call_enter_##nargs},
+	const struct {
+		const char *name;
+		struct bpf_program *enter;
+	} calls[] = {FS_CALLS(X)};
+#undef X
+	struct perf_event_spec spec = { .type = PERF_TYPE_TRACEPOINT, .pid = -1, .cpu = 0 };
+	int exit_fd = bpf_program__fd(s->skel->progs.call_exit);
+	char name[64];
+	int id, err;
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		snprintf(name, sizeof(name), "sys_enter_%s", calls[i].name);
+		id = tracefs__id(s->features->tracefs_fd, "syscalls", name);
+		if (id == -ENOENT)
+			continue; /* a call that this kernel does not have */
+		spec.config = id;
+		err = id < 0 ? id : perf_list__attach(&s->calls, &spec, bpf_program__fd(calls[i].enter));
+		snprintf(name, sizeof(name), "sys_exit_%s", calls[i].name);
+		id = tracefs__id(s->features->tracefs_fd, "syscalls", name);
+		spec.config = id;
+		if (!err)
+			err = id < 0 ? id : perf_list__attach(&s->calls, &spec, exit_fd);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int attach_calls(struct session *s)
+{
+	int err = 0;
+
+	if (!s->opts.calls)
+		return 0;
+	if (features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS))
+		return attach_native_calls(s);
+	err = attach_link(s, s->skel->progs.raw_enter);
+	return err ? err : attach_link(s, s->skel->progs.raw_exit);
+}
+
+/* One of the three software events, where `spec` says. */
+static int attach_event(struct perf_list *list, struct perf_event_spec spec, __u64 config,
+			struct bpf_program *prog)
+{
+	spec.type = PERF_TYPE_SOFTWARE;
+	spec.config = config;
+	return perf_list__attach(list, &spec, bpf_program__fd(prog));
+}
+
+static int attach_three(struct session *s, struct perf_event_spec spec)
+{
+	int err;
+
+	/* completions first: a fault that began before is told from one that was missed */
+	err = attach_event(&s->minors, spec, PERF_COUNT_SW_PAGE_FAULTS_MIN, s->skel->progs.fault_min);
+	if (!err)
+		err = attach_event(&s->majors, spec, PERF_COUNT_SW_PAGE_FAULTS_MAJ,
+				   s->skel->progs.fault_maj);
+	if (!err && !by_exceptions(s))
+		err = attach_event(&s->starts, spec, PERF_COUNT_SW_PAGE_FAULTS,
+				   s->skel->progs.fault_start);
+	return err;
+}
+
+static int attach_cpus(struct session *s)
+{
+	int err;
+
+	for (__u32 cpu = 0; cpu < s->ncpus; cpu++) {
+		err = attach_three(s, (struct perf_event_spec){ .pid = -1, .cpu = cpu });
+		if (err && err != -ENODEV && err != -ENXIO)
+			return err;
+	}
+	return 0;
+}
+
+static int attach_faults(struct session *s)
+{
+	struct bpf_object *obj = s->skel->obj;
+	int err;
+
+	if (!s->opts.faults)
+		return 0;
+	err = attach_link(s, s->skel->progs.fault_signal);
+	if (!err)
+		err = attach_link(s, s->skel->progs.fault_exit);
+	if (!err)
+		err = attach_link(s, bpf_object__find_program_by_name(obj, "exception_kernel"));
+	if (!err)
+		err = attach_link(s, bpf_object__find_program_by_name(obj, "exception_user"));
+	if (!err && !per_task(s))
+		err = attach_cpus(s);
+	return err;
+}
+
+static int add_target(struct session *s, __u32 id)
+{
+	__u32 one = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.targets), &id, &one, 0) ? -errno : 0;
+}
+
+static int watch(struct session *s, __u32 pid)
+{
+	int *more = realloc(s->watched, (s->nwatched + 1) * sizeof(*more));
+	int fd;
+
+	if (!more)
+		return -ENOMEM;
+	s->watched = more;
+	fd = syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return -errno;
+	s->watched[s->nwatched++] = fd;
+	return 0;
+}
+
+/*
+ * Open events for each thread of a process; threads and children that those create inherit them. A
+ * thread made in the microseconds between the list and its creator's turn is missed.
+ */
+static int attach_process(struct session *s, __u32 pid)
+{
+	struct perf_event_spec spec = { .cpu = -1 };
+	__u32 *tids;
+	int n = process_tids(pid, &tids), err = n < 0 ? n : 0;
+
+	spec.inherit = !s->opts.no_follow;
+	spec.inherit_thread = s->opts.no_follow;
+	for (int i = 0; i < n && !err; i++) {
+		spec.pid = tids[i];
+		err = attach_three(s, spec);
+		if (err == -ESRCH && n > 1)
+			err = 0; /* a thread that has ended meanwhile */
+	}
+	free(tids);
+	return err;
+}
+
+static enum session_result attach_pids(struct session *s)
+{
+	struct perf_event_spec spec = { .cpu = -1 };
+	int err = 0;
+
+	for (size_t i = 0; i < s->opts.npids && !err; i++) {
+		err = add_target(s, s->opts.pids[i]);
+		if (!err)
+			err = watch(s, s->opts.pids[i]);
+		if (!err && s->opts.faults && per_task(s))
+			err = attach_process(s, s->opts.pids[i]);
+		if (err)
+			log_error("process %u: %s", s->opts.pids[i],
+				  err == -ESRCH || err == -EINVAL ? "no such process" : strerror(-err));
+	}
+	for (size_t i = 0; i < s->opts.ntids && !err; i++) {
+		err = add_target(s, s->opts.tids[i]);
+		spec.pid = s->opts.tids[i];
+		if (!err && kill(spec.pid, 0) && errno == ESRCH)
+			err = -ESRCH;
+		if (!err && s->opts.faults && per_task(s))
+			err = attach_three(s, spec);
+		if (err)
+			log_error("thread %u: %s", s->opts.tids[i],
+				  err == -ESRCH ? "no such thread" : strerror(-err));
+	}
+	return err ? SESSION_FAILED : SESSION_OK;
+}
+
+static enum session_result start_program(struct session *s)
+{
+	const char *name = s->opts.argv[0];
+	struct perf_event_spec spec = { .cpu = -1, .enable_on_exec = true };
+	int err = 0;
+
+	s->program = program__start(s->opts.argv);
+	if (!s->program) {
+		log_error("cannot fork: %s", strerror(errno));
+		return SESSION_FAILED;
+	}
+	spec.pid = program__pid(s->program);
+	spec.inherit = !s->opts.no_follow;
+	spec.inherit_thread = s->opts.no_follow;
+	err = add_target(s, spec.pid);
+	if (!err && s->opts.faults && per_task(s))
+		err = attach_three(s, spec);
+	if (err) {
+		log_error("cannot watch '%s': %s", name, strerror(-err));
+		return SESSION_FAILED;
+	}
+	s->start_ns = clock_ns();
+	err = program__release(s->program);
+	if (err) {
+		log_error("cannot run '%s': %s", name,
+			  err == -ENOENT ? "no such program" : strerror(-err));
+		return SESSION_FAILED;
+	}
+	return SESSION_OK;
+}
+
+enum session_result session__start(struct session *s)
+{
+	enum session_result result = SESSION_OK;
+	int err = attach_lives(s);
+
+	if (!err)
+		err = attach_calls(s);
+	if (!err)
+		err = attach_faults(s);
+	if (err) {
+		log_error("cannot attach: %s", strerror(-err));
+		return err == -EPERM || err == -EACCES ? SESSION_CANNOT : SESSION_FAILED;
+	}
+	s->start_ns = clock_ns();
+	if (s->opts.npids || s->opts.ntids)
+		result = attach_pids(s);
+	else if (s->opts.argv)
+		result = start_program(s);
+	if (!result)
+		log_info("attached: %zu software events, %zu tracepoints", s->starts.n + s->minors.n + s->majors.n,
+			 s->nlinks + s->calls.n);
+	return result;
+}
+
+static __u64 recursion_misses(struct session *s)
+{
+	struct bpf_prog_info info;
+	struct bpf_program *prog;
+	__u64 sum = 0;
+	__u32 len;
+
+	bpf_object__for_each_program(prog, s->skel->obj) {
+		len = sizeof(info);
+		memset(&info, 0, sizeof(info));
+		if (bpf_program__autoload(prog) && bpf_program__fd(prog) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			sum += info.recursion_misses;
+	}
+	return sum;
+}
+
+void session__stop(struct session *s)
+{
+	if (s->stopped || !s->skel)
+		return;
+	s->stopped = true;
+	perf_list__close(&s->calls);
+	/* beginnings end first, then completions: the counters of the latter are read before */
+	perf_list__close(&s->starts);
+	s->events_counted = perf_list__count(&s->minors) + perf_list__count(&s->majors);
+	perf_list__close(&s->minors);
+	perf_list__close(&s->majors);
+	s->recursion = recursion_misses(s);
+	for (size_t i = 0; i < s->nlinks; i++)
+		bpf_link__destroy(s->links[i]);
+	s->nlinks = 0;
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "live/session_impl.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define MIB			(1024ULL * 1024)
+#define DEFAULT_RING_BYTES	(16 * MIB)
+#define MIN_RING_RECORDS_SHIFT	8
+#define CALIBRATE_GIB		(64 * 1024) /* 64 TiB: what four levels can map */
+
+__u64 clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[4096];
+
+	if (log_level() < 2)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = '\0';
+	if (level != LIBBPF_DEBUG)
+		log_debug("%s", line);
+	return 0;
+}
+
+/* Fault records per CPU, a power of two, within the budget; the rest of it is for control events. */
+static void size_rings(struct session *s, struct fs_config *cfg)
+{
+	__u64 budget = s->opts.ring_bytes, per_cpu;
+
+	if (!budget) {
+		budget = DEFAULT_RING_BYTES;
+		if (budget < s->ncpus * MIB)
+			budget = s->ncpus * MIB;
+	}
+	per_cpu = budget / s->ncpus / sizeof(struct fs_fault);
+	if (s->opts.in_kernel)
+		per_cpu /= 8; /* only what the kernel cannot name is streamed */
+	cfg->ring_shift = MIN_RING_RECORDS_SHIFT;
+	while (cfg->ring_shift < 26 && (2ULL << cfg->ring_shift) <= per_cpu)
+		cfg->ring_shift++;
+	cfg->shards = 1;
+	while (cfg->shards * 2 <= s->ncpus && cfg->shards < FS_MAX_SHARDS)
+		cfg->shards *= 2;
+	s->control_bytes = 65536;
+	while (s->control_bytes * 2 * cfg->shards <= budget / 8 && s->control_bytes < 8 * MIB)
+		s->control_bytes *= 2;
+}
+
+static enum session_result configure_target(struct session *s, struct fs_config *cfg)
+{
+	const struct session_opts *o = &s->opts;
+	int err;
+
+	cfg->follow = !o->no_follow;
+	cfg->threads = o->ntids > 0;
+	cfg->want_cgroup = o->by_cgroup;
+	if (o->by_cgroup)
+		cgroup_ref__default(s->features->btf, &s->cgroup);
+	if (o->npids || o->ntids || o->argv) {
+		cfg->target = FS_TARGET_TASKS;
+	} else if (o->ncomms || o->cgroup) {
+		cfg->target = FS_TARGET_MATCH;
+	}
+	for (size_t i = 0; i < o->ncomms && i < FS_MAX_COMMS; i++) {
+		if (comm_pattern__compile(o->comms[i], &cfg->comms[i])) {
+			log_error("name '%s' is longer than 15 characters, which no thread's name is",
+				  o->comms[i]);
+			return SESSION_FAILED;
+		}
+		cfg->ncomms++;
+	}
+	if (o->cgroup) {
+		err = cgroup_ref__find(o->cgroup, s->features->btf, &s->cgroup);
+		if (err) {
+			log_error("cgroup '%s': %s", o->cgroup,
+				  err == -EINVAL ? "not a directory of a cgroup file system" :
+						   strerror(-err));
+			return SESSION_FAILED;
+		}
+		cfg->cgroup_id = s->cgroup.id;
+	}
+	cfg->cgroup_subsys = s->cgroup.subsys;
+	cfg->cgroup_hierarchy = s->cgroup.hierarchy;
+	return SESSION_OK;
+}
+
+static enum session_result configure(struct session *s)
+{
+	struct fs_config *cfg = (struct fs_config *)&s->skel->rodata->cfg;
+	const struct session_opts *o = &s->opts;
+
+	cfg->ncpus = s->ncpus;
+	cfg->region_mask = o->regions;
+	cfg->min_latency_ns = o->min_latency_ns;
+	cfg->latency = !o->no_latency;
+	cfg->in_kernel = o->in_kernel;
+	cfg->tables = features__use(s->features, FEATURE_PAGE_TABLES);
+	cfg->cast = features__use(s->features, FEATURE_CAST);
+	cfg->lock_seq = features__use(s->features, FEATURE_LOCK_SEQ);
+	cfg->report_minor = o->minor;
+	cfg->report_major = o->major;
+	cfg->report_failed = o->failed;
+	cfg->by_thread = o->by_thread;
+	cfg->by_mapping = o->by_mapping;
+	cfg->calls_native = features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS);
+	size_rings(s, cfg);
+	s->shards = cfg->shards;
+	s->ring_shift = cfg->ring_shift;
+	return configure_target(s, cfg);
+}
+
+static void size_maps(struct session *s)
+{
+	struct faultsnoop_bpf *skel = s->skel;
+	bool cells = s->opts.in_kernel;
+
+	bpf_map__set_max_entries(skel->maps.cpus, s->ncpus);
+	bpf_map__set_max_entries(skel->maps.fault_rings, s->ncpus << s->ring_shift);
+	bpf_map__set_max_entries(skel->maps.control_rings, s->shards);
+	bpf_map__set_max_entries(skel->maps.cells, cells ? (FS_CELLS + 1) * s->ncpus : 1);
+	if (!cells) {
+		bpf_map__set_max_entries(skel->maps.cell_numbers, 1);
+		bpf_map__set_max_entries(skel->maps.free_cells, 1);
+		bpf_map__set_max_entries(skel->maps.stack_vmas, 1);
+	}
+}
+
+static int fill_shards(struct session *s)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	int fd;
+
+	s->shard_fds = calloc(s->shards, sizeof(*s->shard_fds));
+	if (!s->shard_fds)
+		return -ENOMEM;
+	for (__u32 i = 0; i < s->shards; i++) {
+		fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "fs_control", 0, 0, s->control_bytes, &opts);
+		if (fd < 0)
+			return -errno;
+		s->shard_fds[s->nshard_fds++] = fd;
+		if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.control_rings), &i, &fd, 0))
+			return -errno;
+	}
+	return 0;
+}
+
+/* Find the direct map: see bpf/probe_setup.bpf.h. */
+static void calibrate(struct session *s)
+{
+	struct feature_state *st = &s->features->state[FEATURE_PAGE_TABLES];
+	struct fs_calibrate arg = { .candidates = CALIBRATE_GIB };
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
+	__u64 *page;
+
+	st->available = false;
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (page == MAP_FAILED || getrandom(page, sizeof(arg.magic), 0) != sizeof(arg.magic))
+		goto out;
+	arg.addr = (unsigned long)page;
+	memcpy(arg.magic, page, sizeof(arg.magic));
+	for (arg.levels = 4; arg.levels <= 5 && !arg.direct_map; arg.levels++)
+		if (bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.find_direct_map), &run))
+			break;
+	if (arg.direct_map) {
+		s->skel->bss->tables.direct_map = arg.direct_map;
+		s->skel->bss->tables.levels = arg.levels - 1;
+		st->available = true;
+		log_debug("page tables: %u levels, direct map at %#llx", arg.levels - 1,
+			  arg.direct_map);
+	}
+out:
+	if (!st->available)
+		snprintf(st->why, sizeof(st->why), "the direct map was not found");
+	if (page != MAP_FAILED)
+		munmap(page, 4096);
+}
+
+static int open_stream(struct session *s)
+{
+	struct stream_opts o = {
+		.cpus_fd = bpf_map__fd(s->skel->maps.cpus),
+		.rings_fd = bpf_map__fd(s->skel->maps.fault_rings),
+		.control_fds = s->shard_fds,
+		.ncontrols = s->nshard_fds,
+		.ncpus = s->ncpus,
+		.ring_shift = s->ring_shift,
+		.latency = !s->opts.no_latency,
+		.by_time = s->opts.by_time,
+	};
+
+	s->stream = stream__open(&o);
+	return s->stream ? 0 : -errno;
+}
+
+static enum session_result load(struct session *s)
+{
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	int err;
+
+	/* charged to the memory cgroup since 5.11: where it cannot be raised it does not matter */
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	err = faultsnoop_bpf__load(s->skel);
+	if (err) {
+		log_error("cannot load the BPF programs: %s%s", strerror(-err),
+			  err == -EPERM ? " (are CAP_BPF and CAP_PERFMON there, is the kernel locked down?)" :
+					  " (-vv shows why)");
+		return err == -EPERM ? SESSION_CANNOT : SESSION_FAILED;
+	}
+	if (features__use(s->features, FEATURE_PAGE_TABLES))
+		calibrate(s);
+	err = fill_shards(s);
+	if (!err)
+		err = open_stream(s);
+	if (!err && s->opts.in_kernel) {
+		s->cells = cells__open(bpf_map__fd(s->skel->maps.cells),
+				       bpf_map__fd(s->skel->maps.cell_numbers),
+				       bpf_map__fd(s->skel->maps.free_cells), s->ncpus);
+		err = s->cells ? 0 : -errno;
+	}
+	if (err)
+		log_error("cannot set up the rings: %s", strerror(-err));
+	return err ? SESSION_FAILED : SESSION_OK;
+}
+
+struct session *session__open(const struct session_opts *opts, struct features *features,
+			      enum session_result *result)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	*result = SESSION_FAILED;
+	if (!s) {
+		log_error("out of memory");
+		return NULL;
+	}
+	s->opts = *opts;
+	s->features = features;
+	s->cgroup.subsys = -1;
+	s->ncpus = libbpf_num_possible_cpus();
+	s->program_status = -1;
+	libbpf_set_print(print_libbpf);
+	s->skel = faultsnoop_bpf__open();
+	if (!s->skel) {
+		log_error("cannot open the BPF programs: %s", strerror(errno));
+		goto fail;
+	}
+	*result = configure(s);
+	if (*result)
+		goto fail;
+	size_maps(s);
+	session__choose_programs(s);
+	*result = load(s);
+	if (!*result)
+		return s;
+fail:
+	session__close(s);
+	return NULL;
+}
+
+int session__poll(struct session *s, int timeout_ms, const struct event_sink *sink)
+{
+	struct pollfd fds[2] = {
+		{ .fd = s->program ? program__fd(s->program) : -1, .events = POLLIN },
+		{ .fd = s->opts.wake_fd, .events = POLLIN },
+	};
+
+	if (timeout_ms > 0 && !session__target_ended(s))
+		poll(fds, 2, timeout_ms);
+	return stream__drain(s->stream, sink);
+}
+
+bool session__busy(const struct session *s)
+{
+	return stream__fill_percent(s->stream) >= 5;
+}
+
+bool session__target_ended(struct session *s)
+{
+	if (s->program) {
+		if (s->program_status < 0)
+			program__ended(s->program, &s->program_status);
+		return s->program_status >= 0;
+	}
+	if (!s->nwatched)
+		return false;
+	for (size_t i = 0; i < s->nwatched; i++) {
+		struct pollfd pfd = { .fd = s->watched[i], .events = POLLIN };
+
+		if (poll(&pfd, 1, 0) == 0)
+			return false;
+	}
+	return true;
+}
+
+int session__program_status(struct session *s)
+{
+	session__target_ended(s);
+	return s->program ? s->program_status : -1;
+}
+
+void session__push_spans(struct session *s, const struct fs_file_key *key,
+			 const struct fs_elf_spans *spans)
+{
+	if (s->opts.in_kernel)
+		bpf_map_update_elem(bpf_map__fd(s->skel->maps.elf_spans), key, spans, 0);
+}
+
+void session__counters(struct session *s, struct session_counters *out)
+{
+	__u64 events;
+
+	memset(out, 0, sizeof(*out));
+	for (__u32 i = 0; i < s->ncpus; i++) {
+		const struct fs_cpu *c = stream__cpu(s->stream, i);
+
+		for (int k = 0; k < FS_CLASS_NR; k++) {
+			out->faults[k] += c->faults[k];
+			out->pages[k] += c->pages[k];
+		}
+		for (int k = 0; k < FS_LOSS_NR; k++)
+			out->lost[k] += c->lost[k];
+		out->major += c->major;
+		out->kernel += c->kernel;
+		out->restarted += c->restarted;
+		out->stall_ns += c->stall_ns;
+		out->walks += c->walks;
+		out->completions += c->completions;
+	}
+	out->lost[FS_LOSS_RECURSION] = s->recursion;
+	events = s->stopped ? s->events_counted : 0;
+	if (events > out->completions)
+		out->lost[FS_LOSS_MISSED] = events - out->completions;
+}
+
+int session__cells(struct session *s, cell_fn fn, void *ctx)
+{
+	return s->cells ? cells__harvest(s->cells, 0, fn, ctx) : 0;
+}
+
+int session__retire_cells(struct session *s, __u32 pid, cell_fn fn, void *ctx)
+{
+	return s->cells ? cells__harvest(s->cells, pid, fn, ctx) : 0;
+}
+
+__u64 session__start_ns(const struct session *s)
+{
+	return s->start_ns;
+}
+
+__u32 session__program_pid(const struct session *s)
+{
+	return s->program ? program__pid(s->program) : 0;
+}
+
+int session__cgroup_path(const struct session *s, __u64 id, char *buf, size_t size)
+{
+	return cgroup_ref__path(&s->cgroup, id, buf, size);
+}
+
+void session__close(struct session *s)
+{
+	if (!s)
+		return;
+	session__stop(s);
+	program__free(s->program);
+	for (size_t i = 0; i < s->nwatched; i++)
+		close(s->watched[i]);
+	free(s->watched);
+	stream__close(s->stream);
+	cells__close(s->cells);
+	for (size_t i = 0; i < s->nshard_fds; i++)
+		close(s->shard_fds[i]);
+	free(s->shard_fds);
+	faultsnoop_bpf__destroy(s->skel);
+	free(s);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A tracing session: open (load what is asked for), start (attach, let the program go), poll until
+ * it is over, stop (detach), drain what is left, close.
+ */
+#ifndef FS_SESSION_H
+#define FS_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+
+#include "config.h"
+#include "event.h"
+#include "live/features.h"
+#include "live/stream.h"
+
+struct session_opts {
+	/* whom: all of these empty means everything; comms and cgroup may be combined */
+	const __u32 *pids, *tids;
+	size_t npids, ntids;
+	char *const *comms;
+	size_t ncomms;
+	const char *cgroup;
+	char *const *argv;	/* a program to run */
+	bool no_follow;
+	/* what */
+	bool faults;
+	bool calls;
+	bool minor, major, failed;
+	__u32 regions;		/* bit per base region, ~0: all */
+	__u64 min_latency_ns;
+	bool no_latency;
+	bool by_time;		/* see stream_opts */
+	bool by_cgroup, by_thread, by_mapping;
+	bool in_kernel;
+	__u64 ring_bytes;	/* 0: the default */
+	int wake_fd;		/* session__poll() returns when it is readable; -1: none */
+};
+
+struct session;
+
+/* Why a session_* call failed has been said when it returns. */
+enum session_result {
+	SESSION_OK = 0,
+	SESSION_FAILED = 1,
+	SESSION_CANNOT = 77,
+};
+
+/*
+ * Load. `features` has been probed and checked; it is kept and completed (page tables). NULL with
+ * *result set. Strings and lists stay the caller's and must live as long as the session.
+ */
+struct session *session__open(const struct session_opts *opts, struct features *features,
+			      enum session_result *result);
+
+/* Attach everything, and let the program go. */
+enum session_result session__start(struct session *s);
+
+/*
+ * Wait for up to timeout_ms, or until the target has ended, and deliver what has come. 0, or what the
+ * sink returned, or -errno.
+ */
+int session__poll(struct session *s, int timeout_ms, const struct event_sink *sink);
+
+/* Did the last poll find much? Then the next one should not wait long. */
+bool session__busy(const struct session *s);
+
+/* All targets (the program, or the processes of -p and -t) have ended. False for other targets. */
+bool session__target_ended(struct session *s);
+
+/* Exit status of the program as a shell would show it; -1 while it runs or where there is none. */
+int session__program_status(struct session *s);
+
+/* Stop counting; what was counted can still be drained and read. */
+void session__stop(struct session *s);
+
+/* Tell the kernel side where the regions of a file are (in-kernel aggregation). */
+void session__push_spans(struct session *s, const struct fs_file_key *key,
+			 const struct fs_elf_spans *spans);
+
+/* Sums over all CPUs since the start. */
+struct session_counters {
+	__u64 faults[FS_CLASS_NR];
+	__u64 pages[FS_CLASS_NR];
+	__u64 major, kernel, restarted, stall_ns, walks, completions;
+	__u64 lost[FS_LOSS_NR];
+};
+void session__counters(struct session *s, struct session_counters *out);
+
+/* Deliver the cells that have counted something since the last time. 0 or -errno. */
+typedef int (*cell_fn)(void *ctx, const struct fs_cell_key *key, const struct fs_cell *cell);
+int session__cells(struct session *s, cell_fn fn, void *ctx);
+
+/* A process is gone, or has another image: its cells are delivered and can be used again. */
+int session__retire_cells(struct session *s, __u32 pid, cell_fn fn, void *ctx);
+
+/* CLOCK_MONOTONIC of session__start(). */
+__u64 session__start_ns(const struct session *s);
+
+/* Pid of the program, 0: none. */
+__u32 session__program_pid(const struct session *s);
+
+/* Path of a cgroup, for `--by cgroup`. 0 or -errno. */
+int session__cgroup_path(const struct session *s, __u64 id, char *buf, size_t size);
+
+void session__close(struct session *s);
+
+#endif /* FS_SESSION_H */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inside of a session, shared by session.c (memory, delivery) and attach.c (programs, targets). */
+#ifndef FS_SESSION_IMPL_H
+#define FS_SESSION_IMPL_H
+
+#include <linux/types.h>
+
+#include "config.h" /* before the skeleton, which knows its structs by name only */
+#include "faultsnoop.skel.h"
+#include "live/cells.h"
+#include "live/perf.h"
+#include "live/program.h"
+#include "live/session.h"
+#include "live/whom.h"
+
+#define SESSION_MAX_LINKS 16
+
+struct session {
+	struct session_opts opts;
+	struct features *features;
+	struct faultsnoop_bpf *skel;
+	struct stream *stream;
+	struct cells *cells;
+	struct cgroup_ref cgroup;
+	__u32 ncpus, shards, ring_shift;
+	__u32 control_bytes;
+	int *shard_fds;
+	size_t nshard_fds;
+	/* what is attached */
+	struct perf_list starts, minors, majors, calls;
+	struct bpf_link *links[SESSION_MAX_LINKS];
+	size_t nlinks;
+	/* whom */
+	struct program *program;
+	int program_status;	/* -1: runs, or none */
+	int *watched;		/* pidfds of -p's processes and -t's threads' processes */
+	size_t nwatched;
+	__u64 start_ns;
+	/* read when it was stopped */
+	bool stopped;
+	__u64 events_counted;	/* MIN and MAJ events, by the events' own counters */
+	__u64 recursion;
+};
+
+/* CLOCK_MONOTONIC, ns. */
+__u64 clock_ns(void);
+
+/* Mark the programs that this session needs; the others are not loaded. */
+void session__choose_programs(struct session *s);
+
+#endif /* FS_SESSION_IMPL_H */

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "live/stream.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* Control events of one drain, copied out of their rings to be sorted. */
+struct arena {
+	char *bytes;
+	size_t used, capacity;
+	struct arena_ref {
+		__u64 time_ns;
+		size_t at;	/* also the order of arrival */
+	} *refs;
+	size_t nrefs, refs_capacity;
+};
+
+struct cursor {
+	__u64 at, end;	/* records [at, end) of a CPU are to be delivered */
+};
+
+struct stream {
+	struct fs_cpu *cpus;
+	struct fs_fault *faults;
+	size_t cpus_bytes, faults_bytes;
+	struct ring_buffer *controls;
+	struct cursor *cursors;
+	struct arena arena;
+	__u32 ncpus, shift;
+	unsigned int fill_percent;
+	bool latency, by_time;
+	int err;	/* of collecting control events */
+};
+
+static size_t page_round(size_t n)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (n + page - 1) & ~(page - 1);
+}
+
+static int arena__reserve(struct arena *a, size_t size)
+{
+	size_t want;
+	void *p;
+
+	if (a->used + size > a->capacity) {
+		want = (a->used + size) * 2 + 65536;
+		p = realloc(a->bytes, want);
+		if (!p)
+			return -ENOMEM;
+		a->bytes = p;
+		a->capacity = want;
+	}
+	if (a->nrefs == a->refs_capacity) {
+		want = a->refs_capacity * 2 + 1024;
+		p = realloc(a->refs, want * sizeof(*a->refs));
+		if (!p)
+			return -ENOMEM;
+		a->refs = p;
+		a->refs_capacity = want;
+	}
+	return 0;
+}
+
+static int collect(void *ctx, void *data, size_t size)
+{
+	struct stream *st = ctx;
+	struct arena *a = &st->arena;
+	const struct fs_head *head = data;
+
+	if (size < sizeof(*head) || head->size > size)
+		return 0;
+	st->err = arena__reserve(a, size);
+	if (st->err)
+		return st->err;
+	memcpy(a->bytes + a->used, data, size);
+	a->refs[a->nrefs++] = (struct arena_ref){head->time_ns, a->used};
+	a->used += (size + 7) & ~(size_t)7;
+	return 0;
+}
+
+static int compare_refs(const void *a, const void *b)
+{
+	const struct arena_ref *x = a, *y = b;
+
+	if (x->time_ns != y->time_ns)
+		return x->time_ns < y->time_ns ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Most drains find them in order: one ring, or one busy CPU. */
+static void arena__sort(struct arena *a)
+{
+	for (size_t i = 1; i < a->nrefs; i++)
+		if (a->refs[i].time_ns < a->refs[i - 1].time_ns) {
+			qsort(a->refs, a->nrefs, sizeof(*a->refs), compare_refs);
+			return;
+		}
+}
+
+struct stream *stream__open(const struct stream_opts *o)
+{
+	struct stream *st = calloc(1, sizeof(*st));
+	int err = 0;
+
+	if (!st)
+		return NULL;
+	st->ncpus = o->ncpus;
+	st->shift = o->ring_shift;
+	st->latency = o->latency;
+	st->by_time = o->by_time;
+	st->cursors = calloc(o->ncpus, sizeof(*st->cursors));
+	st->cpus_bytes = page_round(o->ncpus * sizeof(*st->cpus));
+	st->faults_bytes = page_round(((size_t)o->ncpus << o->ring_shift) * sizeof(*st->faults));
+	st->cpus = mmap(NULL, st->cpus_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, o->cpus_fd, 0);
+	st->faults = mmap(NULL, st->faults_bytes, PROT_READ, MAP_SHARED, o->rings_fd, 0);
+	if (!st->cursors || st->cpus == MAP_FAILED || st->faults == MAP_FAILED) {
+		err = errno ? errno : ENOMEM;
+		goto out;
+	}
+	for (size_t i = 0; i < o->ncontrols && !err; i++) {
+		if (i) {
+			err = -ring_buffer__add(st->controls, o->control_fds[i], collect, st);
+			continue;
+		}
+		st->controls = ring_buffer__new(o->control_fds[0], collect, st, NULL);
+		err = st->controls ? 0 : errno;
+	}
+out:
+	if (!err)
+		return st;
+	stream__close(st);
+	errno = err;
+	return NULL;
+}
+
+void stream__close(struct stream *st)
+{
+	if (!st)
+		return;
+	ring_buffer__free(st->controls);
+	if (st->cpus && st->cpus != MAP_FAILED)
+		munmap(st->cpus, st->cpus_bytes);
+	if (st->faults && st->faults != MAP_FAILED)
+		munmap(st->faults, st->faults_bytes);
+	free(st->arena.bytes);
+	free(st->arena.refs);
+	free(st->cursors);
+	free(st);
+}
+
+static const struct fs_fault *fault_at(const struct stream *st, __u32 cpu, __u64 pos)
+{
+	return &st->faults[((size_t)cpu << st->shift) + (pos & ((1ULL << st->shift) - 1))];
+}
+
+/* When a fault completed; without clock, the control event that it followed. */
+static __u64 fault_key(const struct fs_fault *f)
+{
+	return f->time_ns + f->latency_ns;
+}
+
+/* Let the kernel side have the room of what was delivered. */
+static void publish_tail(struct stream *st, __u32 cpu)
+{
+	__atomic_store_n(&st->cpus[cpu].tail, st->cursors[cpu].at, __ATOMIC_RELEASE);
+}
+
+/* The faults of one CPU that completed before `until` (without clock: not after). */
+static int deliver_cpu(struct stream *st, __u32 cpu, __u64 until, const struct event_sink *sink)
+{
+	struct cursor *c = &st->cursors[cpu];
+	int err = 0;
+
+	while (c->at < c->end && !err) {
+		const struct fs_fault *f = fault_at(st, cpu, c->at);
+
+		if (fault_key(f) >= until)
+			break;
+		err = sink->fault(sink->ctx, f);
+		c->at++;
+		if (!(c->at & 4095))
+			publish_tail(st, cpu);
+	}
+	publish_tail(st, cpu);
+	return err;
+}
+
+/* The same for all CPUs, oldest first. CPUs are few: a scan finds the oldest as fast as a heap. */
+static int deliver_by_time(struct stream *st, __u64 until, const struct event_sink *sink)
+{
+	__u64 key, best_key, second;
+	struct cursor *c;
+	int best, err;
+
+	for (;;) {
+		best = -1;
+		best_key = second = until;
+		for (__u32 cpu = 0; cpu < st->ncpus; cpu++) {
+			c = &st->cursors[cpu];
+			if (c->at >= c->end)
+				continue;
+			key = fault_key(fault_at(st, cpu, c->at));
+			if (key < best_key) {
+				second = best_key;
+				best_key = key;
+				best = cpu;
+			} else if (key < second) {
+				second = key;
+			}
+		}
+		if (best < 0)
+			return 0;
+		/* this CPU's go on until the next CPU's turn */
+		err = deliver_cpu(st, best, second > best_key ? second : best_key + 1, sink);
+		if (err)
+			return err;
+	}
+}
+
+static int deliver_faults(struct stream *st, __u64 until, const struct event_sink *sink)
+{
+	int err = 0;
+
+	if (st->by_time && st->latency)
+		return deliver_by_time(st, until, sink);
+	for (__u32 cpu = 0; cpu < st->ncpus && !err; cpu++)
+		err = deliver_cpu(st, cpu, until, sink);
+	return err;
+}
+
+/*
+ * Where each ring ends now. Read before the control rings: an event that a fault refers to was
+ * submitted before the fault was published.
+ */
+static void snapshot_heads(struct stream *st)
+{
+	__u64 size = 1ULL << st->shift, used, most = 0;
+
+	for (__u32 cpu = 0; cpu < st->ncpus; cpu++) {
+		struct cursor *c = &st->cursors[cpu];
+
+		c->end = __atomic_load_n(&st->cpus[cpu].head, __ATOMIC_ACQUIRE);
+		used = c->end - c->at;
+		if (used > most)
+			most = used;
+	}
+	st->fill_percent = most * 100 / size;
+}
+
+static void discard(struct stream *st)
+{
+	for (__u32 cpu = 0; cpu < st->ncpus; cpu++) {
+		st->cursors[cpu].at = st->cursors[cpu].end;
+		publish_tail(st, cpu);
+	}
+}
+
+int stream__drain(struct stream *st, const struct event_sink *sink)
+{
+	struct arena *a = &st->arena;
+	int err;
+
+	snapshot_heads(st);
+	a->used = a->nrefs = 0;
+	err = ring_buffer__consume(st->controls);
+	if (err < 0)
+		return st->err ? st->err : err;
+	arena__sort(a);
+	err = 0;
+	for (size_t i = 0; i < a->nrefs && !err; i++) {
+		err = deliver_faults(st, a->refs[i].time_ns, sink);
+		if (!err)
+			err = sink->event(sink->ctx, (void *)(a->bytes + a->refs[i].at));
+	}
+	if (!err)
+		err = deliver_faults(st, ~0ULL, sink);
+	if (err)
+		discard(st);
+	return err;
+}
+
+const struct fs_cpu *stream__cpu(const struct stream *st, __u32 cpu)
+{
+	return &st->cpus[cpu];
+}
+
+unsigned int stream__fill_percent(const struct stream *st)
+{
+	return st->fill_percent;
+}
+
+size_t stream__mapped_bytes(const struct stream *st)
+{
+	return st->cpus_bytes + st->faults_bytes;
+}

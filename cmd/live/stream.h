@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The consumer's side of the wire: per-CPU fault rings in mapped memory, read in place, and the
+ * control rings, put together in the order in which things happened.
+ */
+#ifndef FS_STREAM_H
+#define FS_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+
+#include "config.h"
+#include "event.h"
+
+/* Who takes the events. A non-zero return ends the drain and is passed on. */
+struct event_sink {
+	void *ctx;
+	int (*fault)(void *ctx, const struct fs_fault *f);	/* f is valid during the call */
+	int (*event)(void *ctx, const struct fs_head *ev);	/* so is ev */
+};
+
+struct stream;
+
+struct stream_opts {
+	int cpus_fd;		/* mmapable array of struct fs_cpu */
+	int rings_fd;		/* mmapable array of struct fs_fault */
+	const int *control_fds;	/* BPF ring buffers */
+	size_t ncontrols;
+	__u32 ncpus;
+	__u32 ring_shift;
+	bool latency;		/* faults carry a time of their own */
+	bool by_time;		/* deliver faults of different CPUs in the order of their completion */
+};
+
+/* Maps the rings; fds stay the caller's. NULL with errno. */
+struct stream *stream__open(const struct stream_opts *opts);
+void stream__close(struct stream *st);
+
+/*
+ * Deliver everything that was complete when this was called. A control event comes before the
+ * faults that completed after it, and after those that completed before; faults of one CPU come in
+ * the order of their completion. 0, -errno, or what the sink returned; then the rest is discarded.
+ */
+int stream__drain(struct stream *st, const struct event_sink *sink);
+
+/* The counters of a CPU, as they are now. */
+const struct fs_cpu *stream__cpu(const struct stream *st, __u32 cpu);
+
+/* How full the fullest fault ring was at the last drain, in percent. */
+unsigned int stream__fill_percent(const struct stream *st);
+
+/* Bytes of mapped memory. */
+size_t stream__mapped_bytes(const struct stream *st);
+
+#endif /* FS_STREAM_H */

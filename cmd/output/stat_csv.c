@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <string.h>
+
+#include "base/kind_names.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "output/stat_csv.h"
+
+typedef unsigned long long ull;
+
+/* The figures after the keys. */
+static const char figures[] = "faults,minor,major,failed,kernel,bytes,populated,faults_per_s,"
+			      "latency_sum_ns,latency_p50_ns,latency_p99_ns,latency_max_ns";
+
+static const struct stat_by *table_of(const struct stat_report *report)
+{
+	return report->by ? report->by : &stat_by_default;
+}
+
+static int done(FILE *f)
+{
+	return fflush(f) || ferror(f) ? -EIO : 0;
+}
+
+int stat_csv__header(FILE *f, const struct stat_report *report)
+{
+	const struct stat_by *by = table_of(report);
+	unsigned int i, k;
+
+	if (report->interval)
+		fputs("time_s,", f);
+	for (i = 0; i < by->n; i++) {
+		const struct stat_key *key = stat_key(by->key[i]);
+
+		for (k = 0; k < STAT_FIELDS && key->fields[k].name; k++)
+			fprintf(f, "%s,", key->fields[k].name);
+	}
+	fprintf(f, "%s\r\n", figures);
+	return done(f);
+}
+
+/* In quotes where RFC 4180 wants them: around commas, quotes and line ends (escaped already). */
+static void print_text(FILE *f, const char *raw)
+{
+	char text[4 * 4096 + 1], *p = text;
+
+	text_escape(text, sizeof(text), raw, strlen(raw));
+	if (!strpbrk(text, ",\"")) {
+		fputs(text, f);
+		return;
+	}
+	fputc('"', f);
+	for (; *p; p++) {
+		if (*p == '"')
+			fputc('"', f);
+		fputc(*p, f);
+	}
+	fputc('"', f);
+}
+
+static void print_value(FILE *f, const struct stat_value *v)
+{
+	switch (v->kind) {
+	case STAT_VALUE_TEXT:
+		print_text(f, v->text);
+		break;
+	case STAT_VALUE_NUMBER:
+		fprintf(f, "%llu", (ull)v->number);
+		break;
+	case STAT_VALUE_ADDR:
+		fprintf(f, "0x%llx", (ull)v->number);
+		break;
+	case STAT_VALUE_NONE:
+		break;
+	}
+	fputc(',', f);
+}
+
+static void print_row(FILE *f, const struct stat_row *row, const struct stat_by *by)
+{
+	struct stat_value values[STAT_FIELDS];
+	const struct stat_counts *n = &row->n;
+	unsigned int i, k;
+
+	for (i = 0; i < by->n; i++) {
+		const struct stat_key *key = stat_key(by->key[i]);
+
+		stat_row__values(row, by->key[i], values);
+		for (k = 0; k < STAT_FIELDS && key->fields[k].name; k++)
+			print_value(f, &values[k]);
+	}
+	fprintf(f, "%llu,%llu,%llu,%llu,%llu,%llu,", (ull)n->faults, (ull)n->minor, (ull)n->major,
+		(ull)n->failed, (ull)n->kernel, (ull)n->bytes);
+	/* Populated pages have no class, as they had no fault. */
+	if (!stat_by__has(by, STAT_CLASS))
+		fprintf(f, "%llu", (ull)n->populated);
+	fprintf(f, ",%.1f,", row->faults_per_s);
+	if (row->latency.count)
+		fprintf(f, "%llu,%llu,%llu,%llu\r\n", (ull)row->latency.sum, (ull)row->p50_ns,
+			(ull)row->p99_ns, (ull)row->latency.max);
+	else
+		fputs(",,,\r\n", f);
+}
+
+int stat_csv__print(FILE *f, struct stat_tally *st, const struct stat_report *report)
+{
+	struct stat_rows_opts opts = {
+		.sort = report->sort,
+		.top = report->top,
+		.duration_ns = report->duration_ns,
+	};
+	struct stat_rows *rows = stat__rows(st, table_of(report), &opts);
+	size_t i;
+
+	if (!rows)
+		return -errno;
+	for (i = 0; i < rows->n; i++) {
+		if (report->interval)
+			fprintf(f, "%llu.%03llu,", (ull)report->time_ns / 1000000000,
+				(ull)report->time_ns / 1000000 % 1000);
+		print_row(f, rows->row[i], &rows->by);
+	}
+	stat_rows__free(rows);
+	return done(f);
+}
+
+const char *stat_csv__words(const struct stat_tally *st, const struct stat_report *report,
+			    char *buf, size_t size)
+{
+	const struct stat_totals *t = &report->totals;
+	char duration[FMT_LEN];
+	size_t used;
+	bool any = false;
+	int i;
+
+	used = snprintf(buf, size,
+			"%s: %llu faults (minor %llu, major %llu, failed %llu), fixup %llu, "
+			"populated %llu; lost:",
+			fmt_ns(duration, sizeof(duration), report->duration_ns), (ull)t->faults,
+			(ull)t->minor, (ull)t->major, (ull)t->failed, (ull)t->fixup,
+			(ull)t->populated);
+	for (i = 0; i <= FS_LOSS_NR && used < size; i++) {
+		__u64 lost = i < FS_LOSS_NR ? report->lost[i] : stat__dropped(st);
+
+		if (!lost)
+			continue;
+		used += snprintf(buf + used, size - used, "%s %llu %s", any ? "," : "", (ull)lost,
+				 i < FS_LOSS_NR ? loss_name(i) : "no_memory");
+		any = true;
+	}
+	if (!any && used < size)
+		snprintf(buf + used, size - used, " none");
+	return buf;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Files that are mapped, and the ELF layout of those that are objects. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/proc.h"
+#include "region/internal.h"
+#include "symbol/elf.h"
+
+/* Processes that map a file may be gone before we look: so many of them are asked for it. */
+#define MAX_FAILURES 4
+
+/* ---- names ------------------------------------------------------------------------------------ */
+
+/*
+ * Put the names of the event, leaf first, together in buf, which has room for all of them and
+ * path_len + 5 bytes. Returns where the path begins; *name is where its leaf does.
+ */
+static char *build_path(const struct fs_file_event *ev, char *buf, const char **name)
+{
+	const char *at = ev->path, *end = ev->path + ev->path_len;
+	char *pos = buf + ev->path_len + 4;
+
+	*pos = '\0';
+	*name = pos;
+	for (unsigned int i = 0; i < ev->nnames && at < end; i++) {
+		size_t len = strnlen(at, end - at);
+
+		if (len && !(len == 1 && *at == '/')) {
+			pos -= len;
+			memcpy(pos, at, len);
+			/* the leaf's own slashes are no directories: "dev/zero" */
+			if (!**name)
+				*name = pos;
+			*--pos = '/';
+		}
+		at += len + 1;
+	}
+	if (ev->flags & FS_FILE_TRUNCATED) {
+		pos -= 3;
+		memcpy(pos, "...", 3);
+	} else if (!*pos) {
+		*--pos = '?';
+		*name = pos;
+	}
+	return pos;
+}
+
+/* MAP_SHARED | MAP_ANONYMOUS, and /dev/zero mapped shared: shmem_zero_setup() of mm/shmem.c. */
+static bool is_shared_anon(const struct named_file *f)
+{
+	return !strcmp(f->f.path, "/dev/zero") && S_ISREG(f->object->mode);
+}
+
+static struct object *object__get(struct space *sp, const struct fs_file_event *ev)
+{
+	struct object_key key = { .ino = ev->ino, .dev = ev->dev, .generation = ev->generation };
+	struct object *o;
+
+	HASH_FIND(hh, sp->objects, &key, sizeof(key), o);
+	if (o)
+		return o;
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		return NULL;
+	o->key = key;
+	o->mode = ev->mode;
+	o->magic = ev->magic;
+	HASH_ADD(hh, sp->objects, key, sizeof(o->key), o);
+	if (!o->hh.tbl) {
+		free(o);
+		return NULL;
+	}
+	return o;
+}
+
+static struct named_file *file__new(const struct fs_file_event *ev, struct object *o)
+{
+	struct named_file *f = calloc(1, sizeof(*f) + ev->path_len + 5);
+
+	if (!f)
+		return NULL;
+	f->f.id = ev->id;
+	f->f.dev = ev->dev;
+	f->f.ino = ev->ino;
+	f->f.generation = ev->generation;
+	f->f.flags = ev->flags;
+	f->f.path = build_path(ev, f->buf, &f->f.name);
+	f->object = o;
+	f->path_complete = f->f.path[0] == '/';
+	if (is_shared_anon(f))
+		f->f.name = "[shared anon]";
+	f->f.elf = o->elf;
+	f->f.elf_tried = o->tried;
+	return f;
+}
+
+int file__event(struct space *sp, const struct fs_file_event *ev)
+{
+	struct named_file *f, *known;
+	struct object *o;
+
+	if (!ev->id || ev->path_len > ev->head.size - sizeof(*ev))
+		return 0;
+	o = object__get(sp, ev);
+	f = o ? file__new(ev, o) : NULL;
+	if (!f)
+		return -ENOMEM;
+	for (known = o->files; known; known = known->next)
+		if (!strcmp(known->f.path, f->f.path))
+			break;
+	if (known) {
+		/* the kernel side had forgotten it, or it has been deleted since */
+		known->f.flags |= ev->flags;
+		free(f);
+		return id_table__set(&sp->files, ev->id, known);
+	}
+	f->next = o->files;
+	o->files = f;
+	return id_table__set(&sp->files, ev->id, f);
+}
+
+struct named_file *file__by_id(const struct space *sp, __u32 id)
+{
+	return id_table__get(&sp->files, id);
+}
+
+void files__free(struct space *sp)
+{
+	struct named_file *f, *next_file;
+	struct object *o, *next;
+
+	HASH_ITER (hh, sp->objects, o, next) {
+		HASH_DEL(sp->objects, o);
+		for (f = o->files; f; f = next_file) {
+			next_file = f->next;
+			free(f);
+		}
+		elf_layout__free(o->elf);
+		free(o);
+	}
+	id_table__free(&sp->files);
+}
+
+/* ---- ELF layout ------------------------------------------------------------------------------- */
+
+/*
+ * File systems for which stat(2) tells another device than /proc/PID/maps: that of the subvolume,
+ * or of the layer below.
+ */
+static bool has_other_devices(__u32 magic)
+{
+	return magic == BTRFS_SUPER_MAGIC || magic == OVERLAYFS_SUPER_MAGIC;
+}
+
+static bool is_object(int fd, const struct object *o)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != o->key.ino)
+		return false;
+	if ((major(st.st_dev) << 20 | minor(st.st_dev)) == o->key.dev)
+		return true;
+	return has_other_devices(o->magic) && !fstatfs(fd, &fs) && (__u32)fs.f_type == o->magic;
+}
+
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISREG(st.st_mode);
+}
+
+/*
+ * Open a file for reading that is a regular one, and the object where one is given. O_PATH opens
+ * nothing yet: a device or a FIFO that somebody has put there notices nothing of it.
+ */
+static int open_checked(const char *path, const struct object *o)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC), out = -1;
+	char self[32];
+
+	if (fd < 0)
+		return -1;
+	if (o ? is_object(fd, o) : is_regular(fd)) {
+		snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+		out = open(self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	}
+	close(fd);
+	return out;
+}
+
+struct find_map {
+	const struct object *object;
+	__u64 start, end; /* in: the range; out: the mapping found in it */
+	bool found;
+};
+
+static int find_map(void *ctx, const struct proc_map *map)
+{
+	struct find_map *f = ctx;
+
+	if (map->end <= f->start)
+		return 0;
+	if (map->start >= f->end)
+		return 1;
+	if (map->dev != f->object->key.dev || map->ino != f->object->key.ino)
+		return 0;
+	f->start = map->start;
+	f->end = map->end;
+	f->found = true;
+	return 1;
+}
+
+/*
+ * Through the mapping itself: that works for deleted files too, and for those of which stat(2)
+ * tells other numbers than /proc/PID/maps, since it is maps that says which file it is.
+ */
+static int open_mapping(const struct object *o, __u32 pid, __u64 start, __u64 end)
+{
+	struct find_map f = { .object = o, .start = start, .end = end };
+	char path[96];
+
+	proc__maps(pid, find_map, &f);
+	if (!f.found)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid,
+		 (unsigned long long)f.start, (unsigned long long)f.end);
+	return open_checked(path, NULL);
+}
+
+/* The file as the process sees it, which may be in a container; then as we do. */
+static int open_object(const struct named_file *f, __u32 pid, __u64 start, __u64 end)
+{
+	char path[FS_PATH_MAX + 64];
+	int fd = -1;
+
+	if (f->path_complete) {
+		snprintf(path, sizeof(path), "/proc/%u/root%s", pid, f->f.path);
+		fd = open_checked(path, f->object);
+	}
+	if (fd < 0)
+		fd = open_mapping(f->object, pid, start, end);
+	if (fd < 0 && f->path_complete)
+		fd = open_checked(f->f.path, f->object);
+	return fd;
+}
+
+void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 start, __u64 end)
+{
+	struct object *o = f->object;
+	struct named_file *other;
+	int fd = -1;
+
+	if (o->tried)
+		return;
+	if (S_ISREG(o->mode))
+		fd = open_object(f, pid, start, end);
+	if (fd >= 0) {
+		o->elf = elf_layout__read(fd);
+		close(fd);
+	}
+	o->tried = fd >= 0 || !S_ISREG(o->mode) || ++o->failures == MAX_FAILURES;
+	if (!o->tried)
+		return;
+	for (other = o->files; other; other = other->next) {
+		other->f.elf = o->elf;
+		other->f.elf_tried = true;
+	}
+	if (o->elf && sp->ops.elf_found)
+		sp->ops.elf_found(sp->ops.ctx, &f->f, o->elf);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of region/ share. Nobody else includes this. */
+#ifndef FS_REGION_INTERNAL_H
+#define FS_REGION_INTERNAL_H
+
+/* A failed HASH_ADD leaves hh.tbl NULL instead of ending the program. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "region/space.h"
+
+/* ---- tables by id ----------------------------------------------------------------------------- */
+
+/*
+ * From ids that are dense, beginning with 1, to pointers. Two levels, so that a wild id from a
+ * damaged recording costs 8 MiB at most.
+ */
+#define ID_PAGE 1024
+
+struct id_table {
+	void ***pages;
+	size_t npages;
+};
+
+static inline void *id_table__get(const struct id_table *t, __u32 id)
+{
+	size_t page = id / ID_PAGE;
+
+	return page < t->npages && t->pages[page] ? t->pages[page][id % ID_PAGE] : NULL;
+}
+
+/* 0 or -ENOMEM. The pointers stay the caller's. */
+int id_table__set(struct id_table *t, __u32 id, void *p);
+void id_table__free(struct id_table *t);
+
+/* ---- address spaces --------------------------------------------------------------------------- */
+
+/* A thread's stack: [low, sp); low 0: from the low end of whatever mapping it lies in. */
+struct stack {
+	__u64 sp;
+	__u64 low;
+	__u32 tid;
+};
+
+/* Where the anonymous part of an object's bss lies. */
+struct bss {
+	__u64 start, end;
+	const struct file *file;
+};
+
+/*
+ * What is known of an address space besides its mappings, shared by processes that share it
+ * (vfork). Made when there is something to keep: most processes have none.
+ */
+struct mm {
+	__u32 users;
+	size_t nstacks, stacks_room;
+	struct stack *stacks; /* sorted by sp, each sp once */
+	size_t nbss, bss_room;
+	struct bss *bss; /* not overlapping, in no order */
+};
+
+struct mm *mm__new(void);
+void mm__put(struct mm *mm);
+
+/* The stack that begins at sp belongs to tid now. 0 or -ENOMEM. */
+int mm__add_stack(struct mm *mm, __u64 low, __u64 sp, __u32 tid);
+/* Forget it, if it is still that thread's. */
+void mm__del_stack(struct mm *mm, __u64 sp, __u32 tid);
+/* The stack with the nearest sp above addr, or NULL. Valid until stacks are added or removed. */
+const struct stack *mm__stack_above(const struct mm *mm, __u64 addr);
+
+/* Remember an object's bss; forget all in [start, end); the one that holds addr, or NULL. */
+int mm__add_bss(struct mm *mm, const struct bss *bss);
+void mm__del_bss(struct mm *mm, __u64 start, __u64 end);
+const struct bss *mm__bss(const struct mm *mm, __u64 addr);
+
+/* ---- processes -------------------------------------------------------------------------------- */
+
+struct thread {
+	__u32 tid;
+	bool has_base; /* usage before the trace is known */
+	char comm[FS_COMM_LEN];
+	struct fs_usage base; /* its counters when its image, or the trace, began */
+	__u64 stack_sp;       /* its stack in image->mm, 0: none */
+	struct image *image;
+	struct thread *prev, *next; /* of the image */
+	UT_hash_handle hh;          /* by tid */
+};
+
+/* 208 bytes; kept after the image's end, its threads and mm are not. */
+struct image {
+	struct process p;
+	struct mm *mm; /* NULL: nothing known */
+	struct thread *threads;
+	__u64 met_ns;      /* made from /proc at that time, else 0 */
+	bool complete;     /* threads that turn up were born in it: their base is 0 */
+	UT_hash_handle hh; /* by pid: the last image of each */
+};
+
+/* ---- files ------------------------------------------------------------------------------------ */
+
+struct object_key {
+	__u64 ino;
+	__u32 dev;
+	__u32 generation;
+};
+
+struct named_file;
+
+/* An inode: the files are its paths. */
+struct object {
+	struct object_key key;
+	__u32 mode, magic;
+	struct elf_layout *elf;
+	bool tried;    /* it is known now what elf is */
+	__u8 failures; /* to open it */
+	struct named_file *files;
+	UT_hash_handle hh;
+};
+
+struct named_file {
+	struct file f;
+	struct object *object;
+	struct named_file *next; /* of the same object */
+	bool path_complete;      /* path begins at the root */
+	char buf[];              /* holds path */
+};
+
+/* ---- mappings --------------------------------------------------------------------------------- */
+
+/* How a region's name depends on the address. */
+enum shape {
+	SHAPE_SPLIT, /* below the split one, above it another */
+	SHAPE_SPANS, /* file->elf's spans */
+};
+
+/*
+ * A mapping and what to call the addresses in it: 96 bytes, and 16 more in tables. The kernel side
+ * gives a VMA one id as long as it remembers it, and the same one to a process that comes to lie
+ * at the same addresses with the same mm_struct; one that it has forgotten gets another id, and
+ * leads here again. Never freed: an id can turn up long after its process (in-kernel tables).
+ */
+struct region {
+	struct mapping m;
+	__u64 split;
+	const struct file *object; /* of text, data…, and bss */
+	struct region *next;       /* of the same hash */
+	__u8 below, above;         /* enum fs_region */
+	__u8 shape;
+};
+
+#define REGIONS_PER_SLAB 256
+
+struct region_slab {
+	struct region_slab *next;
+	size_t used;
+	struct region v[REGIONS_PER_SLAB];
+};
+
+struct string {
+	UT_hash_handle hh;
+	char text[];
+};
+
+/* ---- the space -------------------------------------------------------------------------------- */
+
+#define CACHE_SIZE 256
+
+struct space {
+	struct space_ops ops;
+	__u64 page_size;
+
+	struct id_table regions; /* struct region */
+	struct region_slab *slabs;
+	struct region **buckets; /* regions by what they are */
+	size_t nbuckets, nregions;
+	struct string *strings;
+
+	struct id_table files; /* struct named_file */
+	struct object *objects;
+
+	struct image *by_pid;
+	struct thread *by_tid;
+	struct image **images; /* all, in order of birth */
+	size_t nimages, images_room;
+
+	/* Last images and threads asked for, by the low bits of their number. */
+	struct image *image_cache[CACHE_SIZE];
+	struct thread *thread_cache[CACHE_SIZE];
+};
+
+/* process.c */
+
+/* The last image of a pid, alive or not, or NULL. */
+struct image *image__find(struct space *sp, __u32 pid);
+/* The same, made from /proc where there is none. NULL: out of memory. */
+struct image *image__get(struct space *sp, __u32 pid);
+/* Begin a new image; the one before ends. NULL: out of memory. */
+struct image *image__new(struct space *sp, __u32 pid, __u64 time_ns, const char *comm);
+void image__free(struct space *sp, struct image *im);
+/* Its mm, made where there is none. NULL: out of memory. */
+struct mm *image__mm(struct image *im);
+
+struct thread *thread__find(struct space *sp, __u32 tid);
+/* A thread that is new; one with the same tid is forgotten. NULL: out of memory. */
+struct thread *thread__new(struct space *sp, struct image *im, __u32 tid, const char *comm);
+/* [low, stack_sp) of the image's mm is the thread's stack. 0 or -ENOMEM. */
+int thread__set_stack(struct thread *t, __u64 low, __u64 stack_sp);
+
+int process__fork(struct space *sp, const struct fs_fork_event *ev);
+int process__exec(struct space *sp, const struct fs_exec_event *ev);
+int process__exit(struct space *sp, const struct fs_exit_event *ev);
+int process__rename(struct space *sp, const struct fs_rename_event *ev);
+
+/* usage.c */
+
+/* Add what a thread's counters have grown by to its image. */
+void usage__add(struct image *im, const struct fs_usage *now, const struct fs_usage *base);
+/* Take an image's name and the threads not yet known from /proc. 0, -ESRCH, -ENOMEM, -errno. */
+int usage__read_image(struct space *sp, struct image *im);
+
+/* stacks.c */
+
+/* Find the stacks of an image's threads that were there before the trace. 0 or -ENOMEM. */
+int stacks__read(struct image *im);
+
+/* file.c */
+
+int file__event(struct space *sp, const struct fs_file_event *ev);
+struct named_file *file__by_id(const struct space *sp, __u32 id);
+/* Make sure that f->elf is known, if it can be, from the mapping [start, end) of process pid. */
+void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 start, __u64 end);
+void files__free(struct space *sp);
+
+/* place.c */
+
+int place__region_event(struct space *sp, const struct fs_region_event *ev);
+/* A mapping call that worked has replaced what was in a range. */
+void place__call_event(struct space *sp, const struct fs_call_event *ev);
+void places__free(struct space *sp);
+
+#endif /* FS_REGION_INTERNAL_H */

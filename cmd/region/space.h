@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The traced processes and their memory: who lives, which regions, files and thread stacks there
+ * are. Fed with control events in the order of their time, asked where a fault fell.
+ */
+#ifndef FS_SPACE_H
+#define FS_SPACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+
+#include "event.h"
+
+struct space;
+struct elf_layout;	/* symbol/elf.h */
+
+/* A file that was mapped. Owned by the space; lives as long as it. */
+struct file {
+	__u32 id;
+	__u32 dev;		/* kernel dev_t: major << 20 | minor */
+	__u64 ino;
+	__u32 generation;
+	__u16 flags;		/* enum fs_file_flag */
+	const char *path;	/* as /proc/PID/maps has it, without " (deleted)"; raw bytes */
+	const char *name;	/* last component of path */
+	const struct elf_layout *elf;	/* NULL: not an ELF object, or not readable */
+	bool elf_tried;
+};
+
+/* One image of a process: from fork, or exec, to the next exec or exit. Owned by the space. */
+struct process {
+	__u32 pid;
+	__u32 image;		/* counts the images of this pid, from 0 */
+	bool alive;
+	bool target;		/* has faulted or made a call that was reported */
+	char comm[FS_COMM_LEN];	/* of the thread group leader; raw bytes, NUL-terminated */
+	__u64 start_ns, end_ns;	/* CLOCK_MONOTONIC; start 0: was there before the trace */
+	struct fs_usage usage;	/* min_flt and maj_flt that getrusage saw in this image while traced */
+	__u64 seen_min, seen_maj;	/* of these, faults that raised an exception: added by the caller */
+};
+
+/* A VMA as it was when the kernel side met it. Owned by the space. */
+struct mapping {
+	__u32 id;
+	enum fs_region base;
+	__u64 start, end, pgoff, vm_flags;
+	const struct file *file;	/* NULL: none */
+	const char *anon_name;		/* PR_SET_VMA name or NULL */
+	__u32 pid;			/* process that met it first */
+};
+
+/* Where an address lies. */
+struct place {
+	enum fs_region region;		/* refined: text, rodata, data, bss, thread-stack… */
+	const struct mapping *mapping;	/* NULL: no mapping, or its event was lost */
+	const struct file *file;	/* the object it belongs to; for bss also where anonymous */
+	__u64 file_offset;		/* of the address, where file != NULL and it is in the file */
+	__u32 stack_tid;		/* thread-stack: whose */
+};
+
+struct space_ops {
+	void *ctx;
+	/* An ELF object's layout became known: the kernel side may be told its boundaries. */
+	void (*elf_found)(void *ctx, const struct file *file, const struct elf_layout *elf);
+};
+
+/* NULL with errno on failure. ops may be NULL; it is copied. */
+struct space *space__new(const struct space_ops *ops);
+void space__free(struct space *sp);
+
+/*
+ * Take the state of processes that live already from /proc: names, threads, thread stacks and
+ * usage counters (getrusage's, as the base to subtract). pid 0: all processes. 0 or -errno;
+ * -ESRCH when pid is gone. Processes that vanish meanwhile are no error.
+ */
+int space__snapshot(struct space *sp, __u32 pid);
+
+/* Read the usage counters of all that still live, at the end of a run. */
+void space__settle(struct space *sp);
+
+/* Apply a control event. Unknown kinds are ignored. 0 or -ENOMEM. */
+int space__event(struct space *sp, const struct fs_head *ev);
+
+/* Where the fault fell, as things stood when the last event was applied. Never fails. */
+void space__place(struct space *sp, const struct fs_fault *f, struct place *out);
+
+/* The image of a pid that lives now, made if unknown (name from /proc, else "?"). Never NULL but out of memory. */
+struct process *space__process(struct space *sp, __u32 pid);
+
+/* comm of a thread now; its process's where unknown. Valid until the next space__event(). */
+const char *space__comm(struct space *sp, __u32 pid, __u32 tid);
+
+const struct mapping *space__mapping(struct space *sp, __u32 region_id);
+const struct file *space__file(struct space *sp, __u32 file_id);
+
+/* All images ever, in order of birth: for (i = 0; (p = space__image(sp, i)); i++). */
+struct process *space__image(struct space *sp, size_t i);
+
+/*
+ * Owner of a place for people: "libc.so.6", "[heap]", "[stack]", "[stack:123]", "[anon]",
+ * "[anon:name]", "memfd:x", "[vdso]", "-" for none. Raw bytes: escape before printing. Returns buf.
+ */
+const char *place__owner(const struct place *pl, char *buf, size_t size);
+
+#endif /* FS_SPACE_H */

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/kind_names.h"
+#include "base/log.h"
+
+#define OUT_BUFFER (256 * 1024)
+#define POLL_BUSY_MS 4
+#define POLL_IDLE_MS 25
+
+static __u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* Base regions, as the kernel side knows them, that may turn out to be one of those wanted. */
+static __u32 base_regions(__u64 wanted)
+{
+	const __u32 file = 1U << FS_REGION_FILE, anon = 1U << FS_REGION_ANON;
+	const __u32 exec = 1U << FS_REGION_ANON_EXEC;
+	__u32 mask = 0;
+
+	for (int r = 0; r < FS_REGION_NR; r++) {
+		if (!(wanted & OPT_REGION(r)))
+			continue;
+		mask |= 1U << r;
+		if (r == FS_REGION_TEXT || r == FS_REGION_RODATA || r == FS_REGION_DATA)
+			mask |= file;
+		else if (r == FS_REGION_BSS)
+			mask |= file | anon | exec;
+		else if (r == FS_REGION_THREAD_STACK)
+			mask |= anon | exec;
+	}
+	return mask;
+}
+
+bool run__exact_totals(const struct options *o)
+{
+	for (int r = 0; r < FS_REGION_NR; r++)
+		if (!region_by_vma(r) && !(o->common.regions & OPT_REGION(r)))
+			return false;
+	return true;
+}
+
+void run__session_opts(const struct options *o, struct session_opts *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->pids = o->target.pids.ids;
+	s->npids = o->target.pids.n;
+	s->tids = o->target.tids.ids;
+	s->ntids = o->target.tids.n;
+	s->comms = o->target.comms.names;
+	s->ncomms = o->target.comms.n;
+	s->cgroup = o->target.cgroup;
+	s->argv = o->target.argv;
+	s->no_follow = o->target.no_follow;
+	s->minor = o->common.faults != OPT_FAULTS_MAJOR;
+	s->major = o->common.faults != OPT_FAULTS_MINOR;
+	s->failed = o->common.faults == OPT_FAULTS_ALL;
+	s->regions = base_regions(o->common.regions);
+	s->ring_bytes = o->common.ring_size_bytes;
+	s->faults = true;
+	s->calls = true;
+	s->wake_fd = -1;
+}
+
+static void describe_target(struct run *r)
+{
+	const struct options *o = r->o;
+	size_t n = sizeof(r->target);
+
+	if (o->target.argv)
+		snprintf(r->target, n, "%s", o->target.argv[0]);
+	else if (o->target.pids.n)
+		snprintf(r->target, n, "pid %u%s", o->target.pids.ids[0],
+			 o->target.pids.n > 1 ? " and more" : "");
+	else if (o->target.tids.n)
+		snprintf(r->target, n, "tid %u%s", o->target.tids.ids[0],
+			 o->target.tids.n > 1 ? " and more" : "");
+	else if (o->target.comms.n)
+		snprintf(r->target, n, "name %s%s", o->target.comms.names[0],
+			 o->target.comms.n > 1 ? " and more" : "");
+	else if (o->target.cgroup)
+		snprintf(r->target, n, "cgroup %s", o->target.cgroup);
+	else
+		snprintf(r->target, n, "all processes");
+}
+
+static int open_signals(struct run *r)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, &r->old_mask))
+		return -errno;
+	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return r->signal_fd < 0 ? -errno : 0;
+}
+
+int run__open(struct run *r, const struct options *o, struct session_opts *opts,
+	      const struct space_ops *ops)
+{
+	enum session_result result;
+
+	memset(r, 0, sizeof(*r));
+	r->o = o;
+	r->signal_fd = -1;
+	r->features.tracefs_fd = -1;
+	describe_target(r);
+	if (features__probe(&r->features, o->common.without.names, o->common.without.n))
+		return STATUS_USAGE;
+	if (features__check_rights())
+		return STATUS_CANNOT;
+	if (features__check(&r->features))
+		return STATUS_CANNOT;
+	r->space = space__new(ops);
+	if (!r->space || open_signals(r)) {
+		log_error("cannot begin: %s", strerror(errno));
+		return STATUS_FAILED;
+	}
+	opts->wake_fd = r->signal_fd;
+	r->session = session__open(opts, &r->features, &result);
+	if (!r->session)
+		return result;
+	r->out = options__open_output(o);
+	if (!r->out)
+		return STATUS_FAILED;
+	r->buffer = malloc(OUT_BUFFER);
+	if (r->buffer)
+		setvbuf(r->out, r->buffer, _IOFBF, OUT_BUFFER);
+	return STATUS_OK;
+}
+
+/* Names, threads and counters of those who live already. */
+static int take_snapshot(struct run *r)
+{
+	const struct options *o = r->o;
+	int err = 0;
+
+	if (o->target.argv)
+		return space__snapshot(r->space, session__program_pid(r->session));
+	if (!o->target.pids.n)
+		return space__snapshot(r->space, 0);
+	for (size_t i = 0; i < o->target.pids.n && !err; i++)
+		err = space__snapshot(r->space, o->target.pids.ids[i]);
+	return err;
+}
+
+int run__start(struct run *r)
+{
+	enum session_result result = session__start(r->session);
+	int err;
+
+	if (result)
+		return result;
+	err = take_snapshot(r);
+	if (err && err != -ESRCH) {
+		log_error("cannot read /proc: %s", strerror(-err));
+		return STATUS_FAILED;
+	}
+	return STATUS_OK;
+}
+
+static bool was_signalled(const struct run *r)
+{
+	struct signalfd_siginfo si;
+
+	return read(r->signal_fd, &si, sizeof(si)) == sizeof(si);
+}
+
+/* From now on Ctrl-C ends the program at once. */
+static void release_signals(struct run *r)
+{
+	if (r->signal_fd < 0)
+		return;
+	sigprocmask(SIG_SETMASK, &r->old_mask, NULL);
+	close(r->signal_fd);
+	r->signal_fd = -1;
+}
+
+int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void *ctx)
+{
+	__u64 start = session__start_ns(r->session), now, tick_at = 0, last = start, end = ~0ULL;
+	__u64 interval = r->o->common.interval_ns;
+	int err = 0, wait, wait_max;
+
+	if (r->o->common.duration_ns)
+		end = start + r->o->common.duration_ns;
+	if (interval)
+		tick_at = start + interval;
+	while (!err) {
+		wait_max = session__busy(r->session) ? POLL_BUSY_MS : POLL_IDLE_MS;
+		now = now_ns();
+		if (now >= end || was_signalled(r) || session__target_ended(r->session))
+			break;
+		wait = end - now < wait_max * 1000000ULL ? (int)((end - now) / 1000000) + 1 : wait_max;
+		err = session__poll(r->session, wait, sink);
+		if (!err && ferror(r->out))
+			err = -EPIPE;
+		now = now_ns();
+		if (!err && tick_at && now >= tick_at) {
+			err = tick(ctx, now - last);
+			last = now;
+			while (tick_at <= now)
+				tick_at += interval;
+		}
+	}
+	session__stop(r->session);
+	release_signals(r);
+	return err ? err : session__poll(r->session, 0, sink);
+}
+
+int run__status(struct run *r, int status)
+{
+	int program = r->session ? session__program_status(r->session) : -1;
+
+	return status == STATUS_OK && program >= 0 ? program : status;
+}
+
+void run__close(struct run *r)
+{
+	session__close(r->session);
+	space__free(r->space);
+	features__clear(&r->features);
+	release_signals(r);
+	/* the buffer stays with stdout, which main() closes */
+}

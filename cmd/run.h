@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What every command that traces has in common: rights and features, the session, the traced
+ * processes, the signals, the clock, and the loop until it is over.
+ */
+#ifndef FS_RUN_H
+#define FS_RUN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "live/session.h"
+#include "options.h"
+#include "region/space.h"
+
+struct run {
+	const struct options *o;
+	struct features features;
+	struct session *session;
+	struct space *space;
+	FILE *out;
+	char *buffer;		/* of out */
+	int signal_fd;
+	sigset_t old_mask;
+	char target[128];	/* in words */
+};
+
+/*
+ * Options of a session that the command line decides; the command sets what is its own before
+ * run__open().
+ */
+void run__session_opts(const struct options *o, struct session_opts *opts);
+
+/*
+ * Check rights, probe features, load, open the output. STATUS_OK, or the exit status after the line
+ * that said why. run__close() is needed in either case.
+ */
+int run__open(struct run *r, const struct options *o, struct session_opts *opts,
+	      const struct space_ops *ops);
+
+/* Attach, take the state of what lives already, let the program go. STATUS_OK or an exit status. */
+int run__start(struct run *r);
+
+/* Called when an interval has passed; a non-zero return ends the run. */
+typedef int (*run_tick)(void *ctx, __u64 interval_ns);
+
+/*
+ * Deliver events until the duration is over, the target has ended, a signal came, or sink or tick
+ * said so. Then stop, and deliver what was left. 0, or what ended it: -errno, or the sink's word.
+ */
+int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void *ctx);
+
+/* The exit status: that of the PROGRAM where one was run, else `status`. */
+int run__status(struct run *r, int status);
+
+void run__close(struct run *r);
+
+/* Does the kernel side alone decide what is reported (else its totals hold more than the rows)? */
+bool run__exact_totals(const struct options *o);
+
+#endif /* FS_RUN_H */

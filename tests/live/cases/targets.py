@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whom: everything, processes, threads, names, cgroups of both versions, a PID namespace."""
+import os
+import re
+import signal
+import subprocess
+
+from harness import Skip, case, cases, check, equal, remaining, tool, truth
+from snoop import (Attached, Target, environment, region_class, sane, stat, wait_until)
+
+BY = ["--top", "1000000", "--by", "process,region,class"]
+BOTH = [("stream", []), ("in-kernel", ["--in-kernel"])]
+
+
+def faults_of(report, pid, region="anon", klass="anon"):
+    return report.table("pid", "region", "class")[pid, region, klass]
+
+
+def pids(report):
+    return {r["pid"] for r in report.rows()}
+
+
+@cases("target-all", BOTH)
+def everything(_, options):
+    """The whole system: one process among others, from its birth to its end."""
+    with Attached("stat", "-a", "-j", *BY, *options) as snoop:
+        with Target(truth("regions"), "wait", "anon", "200", "heap", "100") as target:
+            target.finish()
+        report = sane(snoop.report())
+    equal((faults_of(report, target.pid), faults_of(report, target.pid, "heap")), (200, 100),
+          "(anon, heap) faults of one process")
+
+
+@cases("target-pid", BOTH)
+def by_pid(_, options):
+    with Target(truth("regions"), "wait", "anon", "100") as one, \
+            Target(truth("regions"), "wait", "anon", "200") as two, \
+            Target(truth("regions"), "wait", "anon", "300") as other:
+        with Attached("stat", "-j", *BY, *options, "-p", f"{one.pid},{two.pid}") as snoop:
+            for target in (one, two, other):
+                target.finish()
+            report = sane(snoop.report())
+    equal(faults_of(report, one.pid), 100, "faults of the first process")
+    equal(faults_of(report, two.pid), 200, "faults of the second process")
+    equal(pids(report), {one.pid, two.pid}, "processes in the report")
+
+
+@cases("target-pid-follows", [("children", [], 50), ("no-follow", ["--no-follow"], 0)])
+def follows(_, options, wanted):
+    """Children that are born while their parent is watched."""
+    with Target(truth("regions"), "wait", "fork", "50") as target:
+        with Attached("stat", "-j", *BY, *options, "-p", str(target.pid)) as snoop:
+            target.finish()
+            report = sane(snoop.report())
+    equal(faults_of(report, target.pid), 50, "first touches of the parent")
+    children = sum(r["faults"] for r in report.rows() if r["pid"] != target.pid and
+                   (r["region"], r["class"]) == ("anon", "cow"))
+    equal(children, wanted, "copies of the children")
+
+
+@case("target-tid")
+def by_tid():
+    with Target(truth("regions"), "wait", "thread-stack", "150", "anon", "70") as target:
+        tid, = [int(t) for t in os.listdir(f"/proc/{target.pid}/task") if int(t) != target.pid]
+        with Attached("stat", "-j", "--top", "1000", "--by", "thread,region,class", "-t",
+                      str(tid)) as snoop:
+            target.finish()
+            report = sane(snoop.report())
+    table = report.table("tid", "region", "class")
+    equal(table[tid, "thread-stack", "anon"], 150, "faults of the thread")
+    equal({r["tid"] for r in report.rows()}, {tid}, "threads in the report")
+
+
+@cases("target-name", [
+    ("exact", "regions", True), ("list", "nobody,regions", True), ("glob", "reg*", True),
+    ("glob-in-the-middle", "r*ns", True), ("star", "*", True), ("other", "region", False),
+    ("glob-of-other", "*x", False), ("longer", "regionss", False)])
+def by_name(_, name, seen):
+    with Attached("stat", "-j", *BY, "-n", name) as snoop:
+        with Target(truth("regions"), "wait", "anon", "120") as target:
+            target.finish()
+        report = sane(snoop.report())
+    equal(faults_of(report, target.pid), 120 if seen else 0, f"faults with -n {name}")
+
+
+@case("target-name/renamed")
+def renamed():
+    """The name counts that a thread has at the fault."""
+    with Attached("stat", "-j", *BY, "-n", "fresh name") as snoop:
+        argv = [truth("names"), b"fresh name".hex(), b"f1".hex(), "80"]
+        told = subprocess.run(argv, env=environment(), check=True, capture_output=True,
+                              timeout=remaining())
+        report = sane(snoop.report())
+    pid = int(re.search(rb"pid=(\d+)", told.stdout)[1])
+    equal(faults_of(report, pid, "file", "cow"), 80, "faults under the new name")
+    equal({r["region"] for r in report.rows()} - {"file", "text", "data", "bss", "rodata", "stack",
+                                                  "anon", "heap"}, set(), "regions")
+
+
+def cgroup_roots():
+    """(version, mount point, what) of the cgroup hierarchies that are mounted."""
+    with open("/proc/mounts", encoding="utf-8") as f:
+        mounts = [line.split() for line in f]
+    for _, where, kind, options, *_ in mounts:
+        if kind == "cgroup2":
+            yield "v2", where
+        elif kind == "cgroup" and "name=" in options:
+            yield "v1-named", where
+        elif kind == "cgroup" and "cpuset" not in options.split(","):
+            yield "v1", where
+
+
+class Cgroup:
+    """A cgroup, one below it, and one beside it; gone afterwards."""
+
+    def __init__(self, version):
+        for kind, where in cgroup_roots():
+            if kind == version:
+                self.top = os.path.join(where, f"faultsnoop-test-{os.getpid()}-{id(self):x}")
+                break
+        else:
+            raise Skip(f"no cgroup hierarchy of {version} is mounted; a VM with one runs it")
+        self.below = os.path.join(self.top, "below")
+        self.beside = self.top + "-beside"
+
+    def __enter__(self):
+        try:
+            for path in (self.top, self.below, self.beside):
+                os.mkdir(path)
+        except OSError as e:
+            self.__exit__()
+            raise Skip(f"cannot make a cgroup: {e}; root of a VM can") from e
+        return self
+
+    def __exit__(self, *_):
+        for path in (self.below, self.top, self.beside):
+            if os.path.isdir(path):
+                os.rmdir(path)
+
+
+def move(pid, cgroup):
+    with open(os.path.join(cgroup, "cgroup.procs"), "w", encoding="ascii") as f:
+        f.write(str(pid))
+
+
+def leave(target, cgroup):
+    """An ended process may stay in its cgroup for a moment."""
+    target.process.wait()
+    procs = os.path.join(cgroup, "cgroup.procs")
+    wait_until(lambda: not open(procs, encoding="ascii").read().strip(), "the cgroup is empty")
+
+
+@cases("target-cgroup", [(f"{version}-{where}{'-in-kernel' if options else ''}", version, where,
+                          options)
+                         for version in ("v2", "v1", "v1-named")
+                         for where in ("itself", "below", "beside")
+                         for options in ([], ["--in-kernel"])])
+def by_cgroup(_, version, where, options):
+    with Cgroup(version) as group:
+        path = {"itself": group.top, "below": group.below, "beside": group.beside}[where]
+        with Target(truth("regions"), "wait", "anon", "90") as target:
+            move(target.pid, path)
+            with Attached("stat", "-j", *BY, *options, "-c", group.top) as snoop:
+                target.finish()
+                report = sane(snoop.report())
+        leave(target, path)
+    equal(faults_of(report, target.pid), 0 if where == "beside" else 90, "faults")
+
+
+@cases("target-cgroup-moved", ["v2", "v1"])
+def moved(version):
+    """Membership counts as it is at the fault: outside at first, then within."""
+    with Cgroup(version) as group:
+        with Attached("stat", "-j", *BY, "-c", group.top) as snoop:
+            with Target(truth("regions"), "wait", "anon", "90") as target:
+                move(target.pid, group.below)
+                target.finish()
+            report = sane(snoop.report())
+        leave(target, group.below)
+    equal(faults_of(report, target.pid), 90, "faults within")
+    table = report.table("pid", "region", "class")
+    check(table[target.pid, "data", "cow"] == 0, "faults of before it was moved are in the report")
+
+
+@cases("by-cgroup", [("v2", [])])
+def rows_by_cgroup(version, options):
+    with Cgroup(version) as group:
+        with Target(truth("regions"), "wait", "anon", "90") as target:
+            move(target.pid, group.below)
+            with Attached("stat", "-j", "--top", "1000000", "--by", "cgroup,region,class", *options,
+                          "-p", str(target.pid)) as snoop:
+                target.finish()
+                report = sane(snoop.report())
+        leave(target, group.below)
+    found = {r["cgroup"]: r["faults"] for r in report.rows()
+             if (r["region"], r["class"]) == ("anon", "anon")}
+    suffix = os.path.join(os.path.basename(group.top), "below")
+    equal([n for path, n in found.items() if path and path.endswith(suffix)], [90],
+          f"faults of the cgroup {suffix} in {found}")
+
+
+@cases("target-pid-namespace", BOTH)
+def pid_namespace(_, options):
+    """-p means the PIDs of the namespace that it is asked in."""
+    unshare, nsenter = tool("unshare", "util-linux"), tool("nsenter", "util-linux")
+    with Target(unshare, "-p", "-f", "--mount-proc", "--kill-child", truth("regions"), "wait",
+                "anon", "110") as target:
+        equal(target.ready, 1, "its pid in the namespace")
+        with open(f"/proc/{target.pid}/task/{target.pid}/children", encoding="ascii") as f:
+            inner = f.read().split()[0]
+        with Attached("stat", "-j", *BY, *options, "-p", "1",
+                      prefix=[nsenter, "-t", inner, "-p", "-m"]) as snoop:
+            target.finish()
+            # nsenter waits for faultsnoop, which ends with its target
+            status = snoop.wait()
+            equal(status, 0, f"status ({snoop.said})")
+            report = sane(snoop.report())
+    equal(report.table("region", "class")["anon", "anon"], 110, "faults")
+
+
+@case("target-ends")
+def target_ends():
+    """The process that is watched goes away: the run ends with its report."""
+    with Target(truth("regions"), "wait", "anon", "60") as target:
+        with Attached("stat", "-j", *BY, "-p", str(target.pid)) as snoop:
+            target.finish()
+            equal(snoop.wait(), 0, f"status ({snoop.said})")
+            equal(faults_of(snoop.report(), target.pid), 60, "faults")
+
+
+@case("target-ends/killed")
+def target_killed():
+    with Target(truth("tasks"), "loop", "0", "100") as target:
+        with Attached("stat", "-j", *BY, "-p", str(target.pid)) as snoop:
+            target.process.kill()
+            target.process.wait()
+            equal(snoop.wait(), 0, f"status ({snoop.said})")
+            sane(snoop.report())
+
+
+@cases("program-status", [("zero", "exit 0", 0), ("seven", "exit 7", 7),
+                          ("killed", f"kill -{int(signal.SIGKILL)} $$", 137)])
+def program_status(_, script, status):
+    report = stat(["--by", "process"], ["sh", "-c", script], status=status)
+    check(report.total("faults") > 0, "no faults")
+
+
+@cases("program-arguments", [("dashes", ["sh", "-c", 'test "$1" = -x && test "$2" = --by', "sh",
+                                         "-x", "--by"])])
+def program_arguments(_, program):
+    """What follows -- is the program's."""
+    stat(["--by", "process"], program)
+
+
+@case("target-region-class-of-running-shell")
+def shell_children():
+    """A program's children and theirs are followed."""
+    told = stat(["--by", "region,class"], ["sh", "-c", f"({truth('regions')} heap 00120; :); :"])
+    idle = stat(["--by", "region,class"], ["sh", "-c", f"({truth('regions')} heap 00000; :); :"])
+    got = told.table("region", "class")["heap", "anon"] - \
+        idle.table("region", "class")["heap", "anon"]
+    equal(got, region_class(told.truth)["heap", "anon"], "faults of a grandchild's heap")

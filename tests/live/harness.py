@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Registers, runs and reports cases; finds the program; builds the truth programs."""
+import argparse
+import concurrent.futures
+import fnmatch
+import importlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+TRUTH_SOURCE = os.path.join(ROOT, "tests", "truth")
+TRUTH = os.path.join(ROOT, ".output", "truth")
+FAULTSNOOP = os.path.abspath(os.environ.get("FAULTSNOOP") or os.path.join(ROOT, "faultsnoop"))
+CFLAGS = ["-O1", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror",
+          # these programs say themselves which pages of a stack they touch
+          "-fno-stack-clash-protection"]
+PAGE = os.sysconf("SC_PAGESIZE")
+TIMEOUT_S = 60
+
+# A directory on the disk, for the run; set by main().
+scratch = None
+
+
+class Fail(AssertionError):
+    """The program under test did not do what it should."""
+
+
+class Skip(Exception):
+    """This machine cannot run the case; the text says why and what would."""
+
+
+class Case:
+    def __init__(self, name, run, serial, timeout):
+        self.name, self.run, self.serial, self.timeout = name, run, serial, timeout
+
+
+_cases = []
+
+
+def case(name, *, serial=False, timeout=TIMEOUT_S):
+    """Register a function as a case. Serial ones run alone, when the others are done."""
+    def register(function):
+        _cases.append(Case(name, function, serial, timeout))
+        return function
+    return register
+
+
+def cases(prefix, parameters, *, serial=False, timeout=TIMEOUT_S):
+    """Register one case for each parameter (a name, or a tuple that begins with it)."""
+    def register(function):
+        for parameter in parameters:
+            args = parameter if isinstance(parameter, tuple) else (parameter,)
+            _cases.append(Case(f"{prefix}/{args[0]}", lambda a=args: function(*a), serial,
+                               timeout))
+        return function
+    return register
+
+
+def check(condition, why):
+    if not condition:
+        raise Fail(why)
+
+
+def equal(got, wanted, what):
+    if got != wanted:
+        raise Fail(f"{what}: got {got}, should be {wanted}")
+
+
+# Time left for the case of this thread: whatever it waits for ends by then.
+_deadline = threading.local()
+
+
+def remaining():
+    return max(0.1, getattr(_deadline, "at", time.monotonic() + TIMEOUT_S) - time.monotonic())
+
+
+def tool(name, package):
+    path = shutil.which(name)
+    if not path:
+        raise Skip(f"{name} is not installed; the package {package} brings it")
+    return path
+
+
+# Building
+
+def page_cached_copy(source, target):
+    """Write a file page by page, so that the page cache holds single pages of it: newer kernels
+    map a large folio whole at one fault, and how large they are depends on how it was written."""
+    with open(source, "rb") as src, open(target, "wb", buffering=0) as dst:
+        while block := src.read(4096):
+            dst.write(block)
+    os.chmod(target, 0o755)
+
+
+def m32():
+    """Can 32-bit programs be built and run here?"""
+    if platform.machine() != "x86_64":
+        return False
+    with tempfile.TemporaryDirectory() as work:
+        source = os.path.join(work, "m32.c")
+        with open(source, "w", encoding="ascii") as f:
+            f.write("#include <stdio.h>\nint main(void) { return 0; }\n")
+        program = os.path.join(work, "m32")
+        return subprocess.run(["gcc", "-m32", "-o", program, source], capture_output=True,
+                              check=False).returncode == 0 and \
+            subprocess.run([program], check=False).returncode == 0
+
+
+def recipes():
+    """(source, flags, output name) from the "build:" lines in the sources' first comments."""
+    with_32 = m32()
+    for name in sorted(os.listdir(TRUTH_SOURCE)):
+        if not name.endswith(".c"):
+            continue
+        source = os.path.join(TRUTH_SOURCE, name)
+        with open(source, encoding="utf-8") as f:
+            text = f.read()
+        for kind, flags in re.findall(r"^ \* (build(?:32)?): (.*)$", text, re.M):
+            flags = flags.split()
+            if kind == "build32":
+                if not with_32:
+                    continue
+                flags.insert(0, "-m32")
+            at = flags.index("-o")
+            yield source, flags[:at] + flags[at + 2:], flags[at + 1]
+
+
+def build_one(recipe):
+    source, flags, name = recipe
+    output = os.path.join(TRUTH, name)
+    newest = max(os.path.getmtime(p) for p in (source, os.path.join(TRUTH_SOURCE, "truth.h")))
+    built = output + ".built"
+    if not os.path.exists(built) or os.path.getmtime(built) < newest:
+        subprocess.run(["gcc", *CFLAGS, *flags, "-o", built, source], check=True)
+    page_cached_copy(built, output + ".new")
+    os.rename(output + ".new", output)
+
+
+def build_truth():
+    os.makedirs(TRUTH, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(build_one, recipes()))
+
+
+def truth(name):
+    """Path of a truth program."""
+    path = os.path.join(TRUTH, name)
+    if not os.path.exists(path):
+        raise Skip(f"{name} is not built; gcc-multilib on x86-64 builds it")
+    return path
+
+
+# Running
+
+_print = threading.Lock()
+
+
+class Outcome:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, word, name, why=""):
+        with _print:
+            print(f"{word} {name}" + (f": {why.strip()}" if why else ""), flush=True)
+        if word == "PASS":
+            self.passed += 1
+        elif word == "FAIL":
+            self.failed += 1
+        else:
+            self.skipped += 1
+
+
+def run_case(one, outcome, verbose):
+    begun = time.monotonic()
+    _deadline.at = begun + one.timeout
+    try:
+        one.run()
+        word, why = "PASS", ""
+    except Skip as e:
+        word, why = "SKIP", str(e)
+    except Fail as e:
+        word, why = "FAIL", str(e).replace("\n", " | ")
+    except subprocess.TimeoutExpired as e:
+        word, why = "FAIL", f"still running after {one.timeout} s: {e.cmd}"
+    except Exception as e:                              # pylint: disable=broad-except
+        where = traceback.extract_tb(e.__traceback__)[-1]
+        word, why = "FAIL", f"{type(e).__name__}: {e} ({os.path.basename(where.filename)}, " \
+            f"line {where.lineno})"
+        if verbose:
+            why += "\n" + traceback.format_exc()
+    if verbose:
+        why = f"{why.replace(chr(10), chr(10) + '     ')} [{time.monotonic() - begun:.1f} s]"
+    outcome.add(word, one.name, why)
+
+
+def matches(name, patterns):
+    return not patterns or any(p in name or fnmatch.fnmatch(name, p) for p in patterns)
+
+
+def load_cases():
+    for name in sorted(os.listdir(os.path.join(HERE, "cases"))):
+        if name.endswith(".py") and not name.startswith("_"):
+            importlib.import_module("cases." + name[:-3])
+    names = [c.name for c in _cases]
+    twice = {n for n in names if names.count(n) > 1}
+    if twice:
+        raise SystemExit(f"cases of the same name: {twice}")
+
+
+def run_all(chosen, jobs, verbose):
+    outcome = Outcome()
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(lambda c: run_case(c, outcome, verbose),
+                      [c for c in chosen if not c.serial]))
+    for one in chosen:
+        if one.serial:
+            run_case(one, outcome, verbose)
+    return outcome
+
+
+def main(argv):
+    global scratch                                      # pylint: disable=global-statement
+    parser = argparse.ArgumentParser(prog="run", description="the live tests")
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN")
+    parser.add_argument("-j", "--jobs", type=int, default=2)
+    parser.add_argument("-l", "--list", action="store_true")
+    parser.add_argument("-v", "--verbose", action="store_true", help="with times")
+    args = parser.parse_args(argv)
+    load_cases()
+    chosen = [c for c in _cases if matches(c.name, args.patterns)]
+    if args.list:
+        print("\n".join(c.name for c in chosen))
+        return 0
+    if os.geteuid() != 0:
+        print("SKIP live: not root; sudo runs it\n0 passed, 0 failed, 1 skipped")
+        return 0
+    if not os.access(FAULTSNOOP, os.X_OK):
+        print(f"FAIL live: there is no {os.path.relpath(FAULTSNOOP)}; make builds it\n"
+              "0 passed, 1 failed, 0 skipped")
+        return 1
+    build_truth()
+    os.makedirs(os.path.join(ROOT, ".output"), exist_ok=True)
+    scratch = tempfile.mkdtemp(prefix="live-", dir=os.path.join(ROOT, ".output"))
+    os.chmod(scratch, 0o755)
+    try:
+        outcome = run_all(chosen, args.jobs, args.verbose)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    print(f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped")
+    return 1 if outcome.failed else 0
+
+
+sys.modules.setdefault("harness", sys.modules[__name__])

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Mapping calls of known number, size and outcome: `calls PART N` (or `all`). Prints
+ * CALL_calls=, CALL_failed= (of those) and CALL_bytes= (of those that did not fail).
+ * `compat` makes the 32-bit ones through int 0x80, from a 64-bit program.
+ *
+ * build: -o calls
+ * build32: -o calls32
+ */
+#include "truth.h"
+
+#include <sys/ipc.h>
+#include <sys/shm.h>
+
+#define RW          (PROT_READ | PROT_WRITE)
+#define PRIVATE     (MAP_PRIVATE | MAP_ANONYMOUS)
+#define HUGE_LENGTH (-(size_t)0x10000)
+
+static void say(const char *call, long long calls, long long failed, long long bytes)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s_calls", call);
+	truth_expect(name, "", calls);
+	snprintf(name, sizeof(name), "%s_failed", call);
+	truth_expect(name, "", failed);
+	snprintf(name, sizeof(name), "%s_bytes", call);
+	truth_expect(name, "", bytes);
+}
+
+static void check(int good, const char *what)
+{
+	if (!good)
+		truth_die(TRUTH_OFF, "truth is off: %s: %s", what, strerror(errno));
+}
+
+static void do_mmap(unsigned int n)
+{
+	size_t len = 8 * truth.page;
+
+	for (unsigned int i = 0; i < n; i++) {
+		check(mmap(NULL, len, RW, PRIVATE, -1, 0) != MAP_FAILED, "mmap");
+		check(mmap(NULL, HUGE_LENGTH, RW, PRIVATE, -1, 0) == MAP_FAILED,
+		      "mmap of too much");
+		check(mmap(NULL, 0, RW, PRIVATE, -1, 0) == MAP_FAILED, "mmap of nothing");
+	}
+	say("mmap", 3LL * n, 2LL * n, (long long)n * len);
+}
+
+static void do_munmap(unsigned int n)
+{
+	size_t len = 5 * truth.page;
+
+	for (unsigned int i = 0; i < n; i++) {
+		char *mem = truth_anon(5);
+
+		check(munmap(mem + 1, len) == -1, "munmap of an odd address");
+		check(munmap(mem, len) == 0, "munmap");
+	}
+	say("mmap", n, 0, (long long)n * len);
+	say("munmap", 2LL * n, n, (long long)n * len);
+}
+
+static uintptr_t raw_brk(uintptr_t at)
+{
+	return (uintptr_t)syscall(SYS_brk, at);
+}
+
+static void do_brk(unsigned int n)
+{
+	uintptr_t at = raw_brk(0), step = 4 * truth.page;
+
+	for (unsigned int i = 0; i < n; i++) {
+		check(raw_brk(at + step) == at + step, "brk");
+		at += step;
+		check(raw_brk(0) == at, "brk(0)");
+		check(raw_brk(HUGE_LENGTH) == at, "brk of too much");
+	}
+	/* libc is never told: nothing else here uses the heap. */
+	say("brk", 3LL * n + 1, n, (long long)n * step);
+}
+
+static void do_brk_shrink(unsigned int n)
+{
+	uintptr_t at = raw_brk(0), step = 4 * truth.page;
+
+	for (unsigned int i = 0; i < n; i++)
+		check(raw_brk(at + step) == at + step && raw_brk(at) == at, "brk");
+	say("brk", 2LL * n + 1, 0, 0);
+}
+
+static void do_mremap(unsigned int n)
+{
+	size_t len = 4 * truth.page;
+
+	for (unsigned int i = 0; i < n; i++) {
+		char *mem = truth_anon(4);
+
+		check(mremap(mem, len, 2 * len, MREMAP_MAYMOVE) != MAP_FAILED, "mremap");
+		check(mremap((void *)1, len, len, 0) == MAP_FAILED, "mremap of an odd address");
+	}
+	say("mmap", n, 0, (long long)n * len);
+	say("mremap", 2LL * n, n, 0);
+}
+
+static void do_mprotect(unsigned int n)
+{
+	size_t len = 6 * truth.page;
+	char *mem = n ? truth_anon(6) : NULL;
+
+	for (unsigned int i = 0; i < n; i++) {
+		check(!mprotect(mem, len, i & 1 ? RW : PROT_READ), "mprotect");
+		check(mprotect(mem + 1, len, RW) == -1, "mprotect of an odd address");
+	}
+	say("mmap", !!n, 0, n ? (long long)len : 0);
+	say("mprotect", 2LL * n, n, (long long)n * len);
+}
+
+static void do_madvise(unsigned int n)
+{
+	size_t len = 7 * truth.page;
+	char *mem = n ? truth_anon(7) : NULL;
+
+	for (unsigned int i = 0; i < n; i++) {
+		check(!madvise(mem, len, MADV_DONTNEED), "madvise");
+		check(madvise(mem, len, 12345) == -1, "madvise of no meaning");
+	}
+	say("mmap", !!n, 0, n ? (long long)len : 0);
+	say("madvise", 2LL * n, n, (long long)n * len);
+}
+
+static void do_mlock(unsigned int n)
+{
+	size_t len = 3 * truth.page;
+	char *mem = n ? truth_anon(4) : NULL;
+
+	if (n)
+		check(!munmap(mem + len, truth.page), "munmap");
+	for (unsigned int i = 0; i < n; i++) {
+		check(!mlock(mem, len), "mlock");
+		check(mlock(mem, len + truth.page) == -1, "mlock of a hole");
+		check(!syscall(SYS_mlock2, mem, len, 0), "mlock2");
+		check(!munlock(mem, len), "munlock");
+	}
+	say("mmap", !!n, 0, n ? 4LL * truth.page : 0);
+	say("munmap", !!n, 0, n ? (long long)truth.page : 0);
+	say("mlock", 2LL * n, n, (long long)n * len);
+	say("mlock2", n, 0, (long long)n * len);
+	say("munlock", n, 0, (long long)n * len);
+}
+
+static void do_mlockall(unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		check(mlockall(0x1000) == -1, "mlockall of no meaning");
+		check(!mlockall(MCL_CURRENT | MCL_ONFAULT), "mlockall");
+		check(!munlockall(), "munlockall");
+	}
+	say("mlockall", 2LL * n, n, 0);
+	say("munlockall", n, 0, 0);
+}
+
+static void do_shm(unsigned int n)
+{
+	size_t len = 9 * truth.page;
+
+	for (unsigned int i = 0; i < n; i++) {
+		int id = shmget(IPC_PRIVATE, len, IPC_CREAT | 0600);
+		void *mem;
+
+		check(id >= 0, "shmget");
+		check(shmget(IPC_PRIVATE, 0, IPC_CREAT | 0600) == -1, "shmget of nothing");
+		mem = shmat(id, NULL, 0);
+		check(mem != (void *)-1, "shmat");
+		check(shmat(-1, NULL, 0) == (void *)-1, "shmat of none");
+		shmctl(id, IPC_RMID, NULL);
+		check(!shmdt(mem), "shmdt");
+		check(shmdt(mem) == -1, "shmdt of none");
+	}
+	say("shmget", 2LL * n, n, (long long)n * len);
+	say("shmat", 2LL * n, n, (long long)n * len);
+	say("shmdt", 2LL * n, n, (long long)n * len);
+}
+
+#ifdef __x86_64__
+static long int80(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long ret;
+
+	/* rbp carries the sixth argument; r8-r11 are clobbered by the 32-bit entry. */
+	__asm__ volatile("push %%rbp\n\tmov %7, %%rbp\n\tint $0x80\n\tpop %%rbp"
+			 : "=a"(ret)
+			 : "0"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e), "r"(f)
+			 : "r8", "r9", "r10", "r11", "memory");
+	return (int)ret == ret || (unsigned long)ret < 0xfffff000UL ? ret : (long)(int)ret;
+}
+
+static void do_compat(unsigned int n)
+{
+	size_t len = 8 * truth.page;
+	long mem;
+
+	for (unsigned int i = 0; i < n; i++) {
+		mem = int80(192, 0, len, RW, PRIVATE, -1, 0);
+		check(mem > 0, "32-bit mmap2");
+		check(int80(192, 0, 0, RW, PRIVATE, -1, 0) < 0, "32-bit mmap2 of nothing");
+		check(!int80(125, mem, len, PROT_READ, 0, 0, 0), "32-bit mprotect");
+		check(!int80(219, mem, len, MADV_NORMAL, 0, 0, 0), "32-bit madvise");
+		check(int80(45, 0, 0, 0, 0, 0, 0) != 0, "32-bit brk");
+		check(!int80(91, mem, len, 0, 0, 0, 0), "32-bit munmap");
+	}
+	say("mmap", 2LL * n, n, (long long)n * len);
+	say("mprotect", n, 0, (long long)n * len);
+	say("madvise", n, 0, (long long)n * len);
+	say("brk", n, 0, 0);
+	say("munmap", n, 0, (long long)n * len);
+}
+#else
+static void do_compat(unsigned int n)
+{
+	(void)n;
+	truth_die(TRUTH_CANNOT, "int 0x80 is x86-64's");
+}
+#endif
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	int in_all;
+	void (*run)(unsigned int n);
+} parts[] = {
+	{ "mmap", 1, do_mmap },
+	{ "munmap", 1, do_munmap },
+	{ "brk", 1, do_brk },
+	{ "brk-shrink", 1, do_brk_shrink },
+	{ "mremap", 1, do_mremap },
+	{ "mprotect", 1, do_mprotect },
+	{ "madvise", 1, do_madvise },
+	{ "mlock", 1, do_mlock },
+	{ "mlockall", 1, do_mlockall },
+	{ "shm", 1, do_shm },
+	{ "compat", 0, do_compat },
+};
+/* clang-format on */
+#define NPARTS (sizeof(parts) / sizeof(parts[0]))
+
+int main(int argc, char **argv)
+{
+	unsigned int n, found = 0;
+
+	if (argc != 3)
+		truth_die(2, "usage: calls PART|all N");
+	truth_init(0);
+	n = truth_number(argv[2]);
+	for (unsigned int p = 0; p < NPARTS; p++) {
+		if (strcmp(argv[1], parts[p].name) && (strcmp(argv[1], "all") || !parts[p].in_all))
+			continue;
+		parts[p].run(n);
+		found++;
+	}
+	if (!found)
+		truth_die(2, "no part %s", argv[1]);
+	truth_print();
+	return 0;
+}
