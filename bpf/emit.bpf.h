@@ -51,7 +51,7 @@ static __always_inline bool cell_add(struct fs_cpu *cpu, struct task_state *st,
 	bool below = st->addr < slot->split;
 	struct fs_cell *cell;
 
-	if (class >= FS_CLASS_NR)
+	if (class >= FS_CLASS_NR || st->exiting)
 		return false;
 	if (below)
 		n = slot->cells[class];

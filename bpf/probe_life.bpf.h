@@ -131,8 +131,12 @@ SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(life_exit)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *st = task_state(task, false);
 	u32 pid = task->tgid;
 	struct fs_exit_event ev = {};
+
+	if (st)
+		st->exiting = 1;
 
 	if (!reported(task))
 		return 0;

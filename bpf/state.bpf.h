@@ -36,6 +36,7 @@ struct task_state {
 	u8 restarted;
 	u8 slot;	/* index of the region in vmas */
 	u8 next;	/* vmas entry to replace */
+	u8 exiting;	/* its cells are being taken back */
 	/* who is it: verdicts of FS_TARGET_MATCH, and what they were made from */
 	u8 comm_ok;
 	u8 cgroup_ok;

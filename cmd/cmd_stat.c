@@ -20,6 +20,13 @@
 
 #define MAX_NOTES 8
 
+/* An image that ended by exec (keep_mm: the next one's) or exit (0). */
+struct ended_image {
+	__u32 pid;
+	__u64 keep_mm;
+	struct process *proc;
+};
+
 struct stat_run {
 	struct run run;
 	struct stat_tally *tally;
@@ -30,6 +37,8 @@ struct stat_run {
 	__u64 regions;			/* filter for user space */
 	struct session_counters before;	/* at the end of the last interval */
 	__u64 populated_before;
+	struct ended_image *ended;	/* in this drain, in order: their cells are to be taken back */
+	size_t nended, ended_room;
 	const char *notes[MAX_NOTES];
 	size_t nnotes;
 	char command[256];
@@ -79,21 +88,36 @@ static void on_call(struct stat_run *sr, const struct fs_call_event *ev)
 	}
 }
 
+/* The image that a cell counted for, where it ended in this drain; else NULL. */
+static struct process *ended_process(const struct stat_run *sr, const struct fs_cell_key *key)
+{
+	for (size_t i = 0; i < sr->nended; i++)
+		if (sr->ended[i].pid == key->pid && sr->ended[i].keep_mm != key->mm)
+			return sr->ended[i].proc;
+	return NULL;
+}
+
+static bool cell_is_over(void *ctx, const struct fs_cell_key *key)
+{
+	return ended_process(ctx, key);
+}
+
 static int on_cell(void *ctx, const struct fs_cell_key *key, const struct fs_cell *cell)
 {
 	struct stat_run *sr = ctx;
-	struct process *proc = space__process(sr->run.space, key->pid);
+	struct process *proc = ended_process(sr, key);
 	struct place pl = { .region = key->region };
 	const struct mapping *m = key->region_id ? space__mapping(sr->run.space, key->region_id) : NULL;
 
 	if (!(sr->regions & OPT_REGION(key->region)))
 		return 0;
+	if (!proc)
+		proc = space__process(sr->run.space, key->pid);
 	if (m) {
 		place_of(sr, key->pid, key->region_id, m->base, m->start, &pl);
 		pl.region = key->region;
 	}
-	if (proc && key->class != FS_CLASS_SEGV && key->class != FS_CLASS_BUS &&
-	    key->class != FS_CLASS_OOM) {
+	if (proc && !stat_class__failed(key->class)) {
 		proc->target = true;
 		proc->seen_maj += cell->major;
 		proc->seen_min += cell->faults - cell->major;
@@ -102,19 +126,51 @@ static int on_cell(void *ctx, const struct fs_cell_key *key, const struct fs_cel
 	return 0;
 }
 
+static int note_ended(struct stat_run *sr, __u32 pid, __u64 keep_mm)
+{
+	size_t room = sr->ended_room ? sr->ended_room * 2 : 64;
+	struct ended_image *more;
+
+	if (!sr->run.o->stat.in_kernel)
+		return 0;
+	if (sr->nended == sr->ended_room) {
+		more = realloc(sr->ended, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		sr->ended = more;
+		sr->ended_room = room;
+	}
+	sr->ended[sr->nended++] =
+		(struct ended_image){ pid, keep_mm, space__process(sr->run.space, pid) };
+	return 0;
+}
+
 static int on_event(void *ctx, const struct fs_head *ev)
 {
 	struct stat_run *sr = ctx;
-	bool last = ev->kind == FS_EVENT_EXIT && ((const struct fs_exit_event *)ev)->last;
+	const void *e = ev;
+	int err = 0;
 
-	/* the image ends here: what its cells hold is its own */
-	if (ev->kind == FS_EVENT_EXEC || last)
-		session__retire_cells(sr->run.session, ev->pid, on_cell, sr);
 	if (ev->kind == FS_EVENT_CALL)
-		on_call(sr, (const void *)ev);
+		on_call(sr, e);
 	else if (ev->kind == FS_EVENT_RENAME)
-		stat__rename(sr->tally, (const void *)ev);
-	return space__event(sr->run.space, ev);
+		stat__rename(sr->tally, e);
+	else if (ev->kind == FS_EVENT_EXEC)
+		err = note_ended(sr, ev->pid, ((const struct fs_exec_event *)e)->mm);
+	else if (ev->kind == FS_EVENT_EXIT && ((const struct fs_exit_event *)e)->last)
+		err = note_ended(sr, ev->pid, 0);
+	return err ? err : space__event(sr->run.space, ev);
+}
+
+static int on_drained(void *ctx)
+{
+	struct stat_run *sr = ctx;
+	int err = 0;
+
+	if (sr->nended)
+		err = session__cells(sr->run.session, cell_is_over, on_cell, sr);
+	sr->nended = 0;
+	return err;
 }
 
 /* Boundaries of an object, for the kernel's own table; objects with too many are streamed. */
@@ -255,10 +311,11 @@ static int print_report(struct stat_run *sr, const struct stat_report *rep)
 
 static int report(struct stat_run *sr, __u64 duration_ns, bool interval)
 {
+	bool text = sr->run.o->common.format == FORMAT_TEXT;
 	struct stat_report rep = {
 		.by = sr->by.n ? &sr->by : NULL,
 		.sort = sr->run.o->stat.sort,
-		.top = sr->run.o->stat.top,
+		.top = sr->run.o->stat.top ? sr->run.o->stat.top : text ? 10 : 0,
 		.command = sr->command,
 		.target = sr->run.target,
 		.duration_ns = duration_ns,
@@ -267,7 +324,7 @@ static int report(struct stat_run *sr, __u64 duration_ns, bool interval)
 		.nnotes = sr->nnotes,
 	};
 	struct timespec now;
-	int err = session__cells(sr->run.session, on_cell, sr);
+	int err = session__cells(sr->run.session, NULL, on_cell, sr);
 
 	if (err)
 		return err;
@@ -318,7 +375,7 @@ static void note_command(struct stat_run *sr)
 
 static int run_stat(struct stat_run *sr)
 {
-	struct event_sink sink = { sr, on_fault, on_event };
+	struct event_sink sink = { sr, on_fault, on_event, on_drained };
 	struct timespec end;
 	__u64 start;
 	int status = run__start(&sr->run), err;
@@ -374,5 +431,6 @@ int cmd_stat(const struct options *o)
 	status = run__status(&sr.run, status);
 	run__close(&sr.run);
 	stat__free(sr.tally);
+	free(sr.ended);
 	return status;
 }

@@ -145,7 +145,7 @@ static int open_printer(struct trace_run *tr)
 
 static int run_trace(struct trace_run *tr)
 {
-	struct event_sink sink = { tr, on_fault, on_event };
+	struct event_sink sink = { tr, on_fault, on_event, NULL };
 	int status = run__start(&tr->run), err;
 
 	if (status)

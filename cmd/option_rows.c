@@ -118,7 +118,7 @@ static const struct option_row rows[] = {
 	  .dest = FIELD(unsigned int, stat.sort), .noun = "column", .word = sort_word,
 	  .help = "the rows with most of this first; default faults" },
 	{ "top", .metavar = "N", .group = GROUP_WHAT, .commands = ON_STAT, NUMBER(stat.top),
-	  .min = 1, .max = 1000000, .help = "rows of a table; default 10" },
+	  .min = 1, .max = 1000000, .help = "rows of a table; default 10 in text, all in JSON and CSV" },
 	{ "events", .metavar = "EVENT[,EVENT]", .group = GROUP_WHAT, .commands = ON_TRACE,
 	  .type = OPT_MASK, .dest = FIELD(__u64, trace.events), .noun = "event",
 	  .word = event_word, .help = "print these events only; default all" },

@@ -483,7 +483,6 @@ int options__parse(struct options *o, const struct command *command, int argc, c
 	o->command = command;
 	o->common.regions = OPT_REGIONS_ALL;
 	o->trace.events = OPT_EVENTS_ALL;
-	o->stat.top = 10;
 	o->stat.sort = STAT_BY_FAULTS;
 
 	err = parse_all(&p, argc, argv);

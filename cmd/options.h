@@ -101,7 +101,7 @@ struct options {
 
 	struct {
 		struct word_list by; /* enum stat_key_id; n == 0: the default tables */
-		__u64 top;           /* rows of a table, > 0 */
+		__u64 top;           /* rows of a table; 0: the default of the format */
 		unsigned int sort;   /* enum stat_column */
 		bool in_kernel, no_calls, no_latency;
 	} stat;

@@ -92,10 +92,9 @@ size_t hist__log2(const struct hist *h, struct hist_log2 *out, size_t n)
 
 static int hist_sparse__add_octave(struct hist_sparse *h, unsigned int octave)
 {
-	/* Room grows by doubling: it is full when `used` is a power of two. */
-	if (!(h->used & (h->used - 1))) {
-		size_t room = h->used ? 2 * h->used : 1;
-		void *grown = realloc(h->octaves, room * sizeof(*h->octaves));
+	/* Room for two at a time: the values of most lie in three to five octaves. */
+	if (h->used % 2 == 0) {
+		void *grown = realloc(h->octaves, (h->used + 2) * sizeof(*h->octaves));
 
 		if (!grown)
 			return -ENOMEM;

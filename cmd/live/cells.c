@@ -117,21 +117,23 @@ static void retire(struct cells *c, const struct fs_cell_key *key, __u32 n)
 	bpf_map_update_elem(c->free_fd, NULL, &n, 0);
 }
 
-int cells__harvest(struct cells *c, __u32 pid, cell_fn fn, void *ctx)
+int cells__harvest(struct cells *c, cell_over_fn over, cell_fn fn, void *ctx)
 {
-	struct fs_cell_key keys[FS_CELLS], *prev = NULL;
+	struct fs_cell_key keys[FS_CELLS], key, *prev = NULL;
 	__u32 n = 0, number;
 	int err = 0;
 
 	/* keys first: deleting while walking would start the walk again */
-	while (n < FS_CELLS && !bpf_map_get_next_key(c->numbers_fd, prev, &keys[n]))
-		prev = &keys[n++];
+	while (n < FS_CELLS && !bpf_map_get_next_key(c->numbers_fd, prev, &key)) {
+		if (!over || over(ctx, &key))
+			keys[n++] = key;
+		prev = &key;
+	}
 	for (__u32 i = 0; i < n && !err; i++) {
-		if ((pid && keys[i].pid != pid) ||
-		    bpf_map_lookup_elem(c->numbers_fd, &keys[i], &number) || number > FS_CELLS)
+		if (bpf_map_lookup_elem(c->numbers_fd, &keys[i], &number) || number > FS_CELLS)
 			continue;
 		err = deliver(c, &keys[i], number, fn, ctx);
-		if (pid && !err)
+		if (over && !err)
 			retire(c, &keys[i], number);
 	}
 	return err;

@@ -15,10 +15,7 @@ struct cells;
 struct cells *cells__open(int cells_fd, int numbers_fd, int free_fd, __u32 ncpus);
 void cells__close(struct cells *c);
 
-/*
- * Deliver what each cell has counted since it was last delivered. pid 0: of all processes; else of
- * one that will write no more, and whose cells are then free. 0, -errno, or what fn returned.
- */
-int cells__harvest(struct cells *c, __u32 pid, cell_fn fn, void *ctx);
+/* See session__cells(). */
+int cells__harvest(struct cells *c, cell_over_fn over, cell_fn fn, void *ctx);
 
 #endif /* FS_CELLS_H */

@@ -352,14 +352,9 @@ void session__counters(struct session *s, struct session_counters *out)
 		out->lost[FS_LOSS_MISSED] = events - out->completions;
 }
 
-int session__cells(struct session *s, cell_fn fn, void *ctx)
+int session__cells(struct session *s, cell_over_fn over, cell_fn fn, void *ctx)
 {
-	return s->cells ? cells__harvest(s->cells, 0, fn, ctx) : 0;
-}
-
-int session__retire_cells(struct session *s, __u32 pid, cell_fn fn, void *ctx)
-{
-	return s->cells ? cells__harvest(s->cells, pid, fn, ctx) : 0;
+	return s->cells ? cells__harvest(s->cells, over, fn, ctx) : 0;
 }
 
 __u64 session__start_ns(const struct session *s)

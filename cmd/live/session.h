@@ -88,12 +88,16 @@ struct session_counters {
 };
 void session__counters(struct session *s, struct session_counters *out);
 
-/* Deliver the cells that have counted something since the last time. 0 or -errno. */
+/* Takes what a cell has counted since it was last delivered. */
 typedef int (*cell_fn)(void *ctx, const struct fs_cell_key *key, const struct fs_cell *cell);
-int session__cells(struct session *s, cell_fn fn, void *ctx);
+/* Is the image that a cell counts for over, so that the cell can be used again? */
+typedef bool (*cell_over_fn)(void *ctx, const struct fs_cell_key *key);
 
-/* A process is gone, or has another image: its cells are delivered and can be used again. */
-int session__retire_cells(struct session *s, __u32 pid, cell_fn fn, void *ctx);
+/*
+ * Deliver all cells; with `over`, only those of which it says true, for the last time. Those must
+ * be of images that have ended, by the events that were delivered. 0, -errno, or what fn returned.
+ */
+int session__cells(struct session *s, cell_over_fn over, cell_fn fn, void *ctx);
 
 /* CLOCK_MONOTONIC of session__start(). */
 __u64 session__start_ns(const struct session *s);

@@ -282,6 +282,8 @@ int stream__drain(struct stream *st, const struct event_sink *sink)
 	}
 	if (!err)
 		err = deliver_faults(st, ~0ULL, sink);
+	if (!err && sink->drained)
+		err = sink->drained(sink->ctx);
 	if (err)
 		discard(st);
 	return err;

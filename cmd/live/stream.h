@@ -18,6 +18,7 @@ struct event_sink {
 	void *ctx;
 	int (*fault)(void *ctx, const struct fs_fault *f);	/* f is valid during the call */
 	int (*event)(void *ctx, const struct fs_head *ev);	/* so is ev */
+	int (*drained)(void *ctx);	/* nothing is left for now; may be NULL */
 };
 
 struct stream;

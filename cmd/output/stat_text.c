@@ -13,7 +13,7 @@
 
 #define DEFAULT_WIDTH 80
 #define TOP_PROCESSES 10
-#define CUT_NAME      8  /* columns that remain of a cut process name */
+#define CUT_NAME      12 /* columns that remain of a cut process name */
 #define CUT_LONG      16 /* of a path */
 #define CELL_TEXT     1024
 

@@ -175,7 +175,9 @@ static void csv_call(struct trace_printer *tp, const struct fs_call_event *ev, c
 	size_t from;
 
 	put_event_start(tp, &r, call_name(ev->call), &ev->head, comm);
-	at_u64(&r, COL_LATENCY, ev->latency_ns);
+	/* 0: not measured (--no-latency). */
+	if (ev->latency_ns)
+		at_u64(&r, COL_LATENCY, ev->latency_ns);
 	at_word(&r, COL_RESULT, failed ? "failed" : "ok");
 	if (ev->region_id)
 		at_word(&r, COL_REGION, region_name(ev->region));

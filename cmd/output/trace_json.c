@@ -218,7 +218,11 @@ static void json_call(struct trace_printer *tp, const struct fs_call_event *ev, 
 	struct line *l = &tp->line;
 
 	put_event_start(tp, call_name(ev->call), &ev->head, comm);
-	KEY_U64(l, "latency_ns", ev->latency_ns);
+	/* 0: not measured (--no-latency). */
+	if (ev->latency_ns)
+		KEY_U64(l, "latency_ns", ev->latency_ns);
+	else
+		KEY_NULL(l, "latency_ns");
 	put_args(l, ev);
 	put_result(l, ev);
 	KEY(l, "bytes");

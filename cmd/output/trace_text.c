@@ -253,7 +253,9 @@ static void text_call(struct trace_printer *tp, const struct fs_call_event *ev, 
 {
 	const struct fs_head *head = &ev->head;
 
-	put_start(tp, head->time_ns, true, ev->latency_ns, comm, head->pid, head->tid, head->cpu);
+	/* 0: not measured (--no-latency). */
+	put_start(tp, head->time_ns, ev->latency_ns, ev->latency_ns, comm, head->pid, head->tid,
+		  head->cpu);
 	call_text__call(&tp->line, ev);
 	call_text__result(&tp->line, ev);
 	call_text__effect(&tp->line, ev);

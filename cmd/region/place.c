@@ -67,6 +67,23 @@ static void remember_bss(struct space *sp, const struct fs_region_event *ev,
 	}
 }
 
+/*
+ * Do several writable segments have a mapping at this offset? lld lets RELRO and data share a page
+ * of the file; from the mapping alone it does not follow where the object is then.
+ */
+static bool is_shared_page(const struct space *sp, const struct elf_layout *elf, __u64 offset)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < elf->nloads; i++) {
+		const struct elf_load *load = &elf->loads[i];
+
+		n += page_down(sp, load->offset) <= offset &&
+		     offset < page_up(sp, load->offset + load->filesz);
+	}
+	return n > 1;
+}
+
 /* Index of the first span that ends above offset. */
 static size_t span_above(const struct elf_layout *elf, __u64 offset)
 {
@@ -145,7 +162,8 @@ static void refine_file(struct space *sp, struct region *r, const struct fs_regi
 		r->below = FS_REGION_DATA;
 		r->above = FS_REGION_BSS;
 		r->split = elf_layout__bss_start(elf, ev->start, ev->end, offset);
-		remember_bss(sp, ev, &f->f, elf_load__bias(load, ev->start, offset));
+		if (!is_shared_page(sp, elf, offset))
+			remember_bss(sp, ev, &f->f, elf_load__bias(load, ev->start, offset));
 		return;
 	}
 	r->below = r->above = uniform_region(sp, elf, offset, end);

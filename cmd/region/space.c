@@ -22,6 +22,7 @@ void space__free(struct space *sp)
 {
 	if (!sp)
 		return;
+	HASH_CLEAR(hh, sp->by_pid);
 	for (size_t i = 0; i < sp->nimages; i++)
 		image__free(sp, sp->images[i]);
 	free(sp->images);

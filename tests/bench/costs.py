@@ -4,20 +4,23 @@
 A tracer takes 0.1 to 1 s to start and a round 25 ms, so a tracer cannot be switched on and off
 for each round. One start gives five pairs instead:
 
-    U U U U U   start, settle, a round thrown away   T T T T T   stop, settle   U U U U U
+    w w U U U U U   start, settle   w w T T T T T   stop, settle   w w U U U U U
 
 Difference i is T[i] minus the mean of the U[i] before and the U[i] after, so that a drift over
-the block cancels; the U after one tracer are the U before the next. The order of the tracers
-turns by one at every pass.
+the block cancels; the U after one tracer are the U before the next. The rounds w are thrown
+away: with none before U and one before T, a tracer that does nothing came out at -10 ns, since a
+process that starts or ends shuffles the free lists; with two before each it is 0 +-5 ns. The
+order of the tracers turns by one at every pass.
 
-What gives the smallest interval was measured on a machine of 2 virtual CPUs with `perf record`
-(added: 250 ns), both with 60 pairs, the interval as a bootstrap over starts:
-  pages per round   1024: +-58 %, 4096: +-40 %, 16384: +-3 to 7 %, 65536: +-3 %. Small rounds run
-                    on pages that the CPU's caches still hold, which is faster by a third and ends
-                    whenever another program's start shuffles the free lists.
-  pairs per start   1: +-4 % but 97 s per two tracers, 2 or 3: +-13 to 40 %, 5: +-3 to 7 % in 26 s.
-  quiet blocks only a block whose U before and after differ by more than 3 % is left out (this
-                    looks at no traced round): +-3 % where all the blocks give +-5 %.
+What gives the smallest interval was measured on 2 virtual CPUs with `perf record` (it added
+250 ns), 60 pairs each, the interval a bootstrap over starts:
+  pages per round   1,024: +-58 %, 4,096: +-40 %, 16,384: +-3 to 7 %, 65,536: +-3 % but 60 s per
+                    tracer. Small rounds run on pages that the CPU's caches still hold, which is
+                    faster by a third until something shuffles the free lists.
+  pairs per start   1: +-4 %, 50 s per tracer; 5: +-3 to 7 %, 13 s; the starts differ more than
+                    the rounds of one start do, since a machine's phases last for seconds.
+  quiet blocks only where U before and U after differ by more than 3 % (this looks at no traced
+                    round) the block is measured again: +-3 % where all blocks gave +-5 %.
 """
 import statistics
 import time
@@ -37,9 +40,13 @@ class Block:
     def __init__(self, before, traced, after):
         self.before, self.traced, self.after = before, traced, after
 
-    def quiet(self):
+    def drift(self):
+        """How far apart the untraced rounds before and after are, as a fraction."""
         first, last = statistics.median(self.before), statistics.median(self.after)
-        return abs(first - last) <= DRIFT_LIMIT * min(first, last)
+        return abs(first - last) / min(first, last)
+
+    def quiet(self):
+        return self.drift() <= DRIFT_LIMIT
 
     def pairs(self):
         """(untraced, traced)"""
@@ -61,9 +68,15 @@ class Cost:
         return self.why_not is not None or self.quiet_pairs() >= self.wanted_pairs
 
     def starts(self):
-        """Pairs per pass: of quiet blocks, or of all where too few are quiet."""
-        every = self.quiet_pairs() < self.wanted_pairs
-        return [block.pairs() if every or block.quiet() else [] for block in self.blocks]
+        """Pairs per pass: of the quiet blocks; where those are too few, of the quietest that
+        give enough."""
+        limit, pairs = DRIFT_LIMIT, 0
+        for block in sorted(self.blocks, key=Block.drift):
+            if pairs >= self.wanted_pairs:
+                break
+            pairs += len(block.traced)
+            limit = max(limit, block.drift())
+        return [block.pairs() if block.drift() <= limit else [] for block in self.blocks]
 
     def added(self):
         return [[t - u for u, t in pairs] for pairs in self.starts()]

@@ -19,7 +19,7 @@ class Figure:
         self.value, self.low, self.high, self.count = value, low, high, count
 
     def text(self, digits=0):
-        return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+        return f"{self.value:.{digits}f} [{self.low:.{digits}f},{self.high:.{digits}f}]"
 
     def as_dict(self):
         return {"median": self.value, "low": self.low, "high": self.high, "n": self.count}

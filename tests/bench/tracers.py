@@ -120,7 +120,7 @@ class PerfRecord(Tracer):
     """Started disabled and enabled through its control pipe, whose answer says that the events
     count now. Nothing of the command that is measured differs."""
 
-    name, label, program = "perf", "perf record -e page-faults -c 1 -d -a", "perf"
+    name, label, program = "perf", "perf record -c 1 -d -a", "perf"
     extra = []
 
     def argv(self):
@@ -160,7 +160,7 @@ class PerfRecord(Tracer):
 
 
 class PerfRecordStacks(PerfRecord):
-    name, label = "perf-g", "  ... with -g"
+    name, label = "perf-g", "  ... -g"
     extra = ["-g"]
 
 
@@ -250,12 +250,12 @@ class Stat(Ours):
 
 
 class StatInKernel(Ours):
-    name, label = "in-kernel", "faultsnoop stat --in-kernel"
+    name, label = "in-kernel", "  ... --in-kernel"
     args = ["stat", "-a", "-j", "--in-kernel"]
 
 
 class StatNoLatency(Ours):
-    name, label = "no-latency", "faultsnoop stat --no-latency"
+    name, label = "no-latency", "  ... --no-latency"
     args = ["stat", "-a", "-j", "--no-latency"]
 
 

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,12 +76,43 @@ def equal(got, wanted, what):
         raise Fail(f"{what}: got {got}, should be {wanted}")
 
 
-# Time left for the case of this thread: whatever it waits for ends by then.
-_deadline = threading.local()
+class Running:
+    """The case that a thread runs: when its time is over, and the processes that it started."""
+
+    def __init__(self, timeout):
+        self.end = time.monotonic() + timeout
+        self.processes = []
+        # Whatever still blocks then, on a pipe or on a process, does not any more.
+        self.watchdog = threading.Timer(timeout + 5, self.kill)
+        self.watchdog.daemon = True
+        self.watchdog.start()
+
+    def kill(self):
+        """End what is left. Each process leads a session of its own, so its group is ours too."""
+        for process in list(self.processes):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def finish(self):
+        self.watchdog.cancel()
+        self.kill()
+        for process in self.processes:
+            process.wait()
+
+
+_thread = threading.local()
 
 
 def remaining():
-    return max(0.1, getattr(_deadline, "at", time.monotonic() + TIMEOUT_S) - time.monotonic())
+    """Seconds that the case has left: whatever it waits for ends by then."""
+    return max(0.1, _thread.running.end - time.monotonic())
+
+
+def spawn(argv, **options):
+    """A process of the case; it does not outlive it."""
+    process = subprocess.Popen(argv, start_new_session=True, **options)
+    _thread.running.processes.append(process)
+    return process
 
 
 def tool(name, package):
@@ -181,7 +213,7 @@ class Outcome:
 
 def run_case(one, outcome, verbose):
     begun = time.monotonic()
-    _deadline.at = begun + one.timeout
+    _thread.running = Running(one.timeout)
     try:
         one.run()
         word, why = "PASS", ""
@@ -197,6 +229,7 @@ def run_case(one, outcome, verbose):
             f"line {where.lineno})"
         if verbose:
             why += "\n" + traceback.format_exc()
+    _thread.running.finish()
     if verbose:
         why = f"{why.replace(chr(10), chr(10) + '     ')} [{time.monotonic() - begun:.1f} s]"
     outcome.add(word, one.name, why)

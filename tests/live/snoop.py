@@ -12,7 +12,7 @@ import threading
 import time
 
 import harness
-from harness import Fail, Skip, check, equal, remaining, truth
+from harness import Fail, Skip, check, equal, remaining, spawn, truth
 
 ALL_ROWS = ["--top", "1000000"]
 _numbers = itertools.count()
@@ -47,15 +47,9 @@ def run(argv, *, steady=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, 
     the same program faults alike in every run."""
     if steady:
         argv = ["setarch", "-R", *argv]
-    with subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd,
-                          env=environment(), start_new_session=True) as process:
-        try:
-            out, err = process.communicate(timeout=remaining())
-        except subprocess.TimeoutExpired:
-            # Its session is ours, and so is its process group.
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            raise
+    process = spawn(argv, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd,
+                    env=environment())
+    out, err = process.communicate(timeout=remaining())
     return Result(process.returncode, out or b"", err or b"")
 
 
@@ -262,8 +256,8 @@ class Target:
     """A truth program that says ready=PID and waits for its word."""
 
     def __init__(self, *argv):
-        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        env=environment(), start_new_session=True)
+        self.process = spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             env=environment())
         self.printed = b""
         line = self.process.stdout.readline()
         if not line.startswith(b"ready="):
@@ -298,10 +292,13 @@ class Attached:
 
     def __init__(self, *args, prefix=(), out=None):
         self.out = out or scratch_file("out")
-        argv = [*prefix, harness.FAULTSNOOP, *args, "-v", "-o", self.out]
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, env=environment(),
-                                        start_new_session=True)
+        args = list(args)
+        split = args.index("--") if "--" in args else len(args)
+        # A run on processes that exist ends with them.
+        self.ends_itself = "-p" in args[:split] or "-t" in args[:split]
+        argv = [*prefix, harness.FAULTSNOOP, *args[:split], "-v", "-o", self.out, *args[split:]]
+        self.process = spawn(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, env=environment())
         self.said, self.event = [], threading.Event()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -337,8 +334,8 @@ class Attached:
         return Result(status, b"", b"".join(self.said))
 
     def report(self, printed=""):
-        """End it and read what stat -j wrote."""
-        status = self.wait() if self.process.poll() is not None else self.end()
+        """End it, or wait for its end with its targets', and read what stat -j wrote."""
+        status = self.wait() if self.ends_itself else self.end()
         no_errors(self.result(status))
         with open(self.out, "rb") as f:
             return Report(json_lines(f.read()), printed, self.result(status))

@@ -44,18 +44,38 @@ static void read_stat(pid_t pid, unsigned long long v[4])
 		truth_die(1, "%s: not understood", path);
 }
 
-static void child(struct shared *sh, int go, char **argv)
+/* Where the program is, so that the child has nothing left to do but execve. */
+static const char *find(const char *name)
+{
+	const char *path = getenv("PATH");
+	static char found[4096];
+
+	if (strchr(name, '/') || !path)
+		return name;
+	while (*path) {
+		size_t len = strcspn(path, ":");
+
+		snprintf(found, sizeof(found), "%.*s/%s", (int)len, path, name);
+		if (!access(found, X_OK))
+			return found;
+		path += len + (path[len] == ':');
+	}
+	truth_die(127, "%s: not found", name);
+}
+
+static void child(struct shared *sh, int go, const char *path, char **argv)
 {
 	hold(go);
-	/* Twice: the first call brings in whatever the second needs. */
-	getrusage(RUSAGE_SELF, &sh->before);
-	getrusage(RUSAGE_SELF, &sh->before);
-	execvp(argv[0], argv);
+	/* Twice: the first call brings in whatever the second, and execve, need. */
+	syscall(SYS_getrusage, RUSAGE_SELF, &sh->before);
+	syscall(SYS_getrusage, RUSAGE_SELF, &sh->before);
+	syscall(SYS_execve, path, argv, environ);
 	_exit(127);
 }
 
 int main(int argc, char **argv)
 {
+	const char *path;
 	struct shared *sh;
 	unsigned long long v[4];
 	int fds[3], go[2], status;
@@ -65,13 +85,14 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		truth_die(2, "usage: evcount OUT PROGRAM [ARG]...");
+	path = find(argv[2]);
 	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (sh == MAP_FAILED || pipe2(go, O_CLOEXEC))
 		truth_die_errno("evcount");
 	pid = fork();
 	if (!pid) {
 		close(go[1]);
-		child(sh, go[0], argv + 2);
+		child(sh, go[0], path, argv + 2);
 	}
 	for (int i = 0; i < 3; i++) {
 		fds[i] = truth_perf_open(PERF_TYPE_SOFTWARE, truth_configs[i], pid, 1);

@@ -11,9 +11,9 @@
 
 #include "objects.h"
 
-#define VM_READ	     0x1
+#define VM_READ      0x1
 #define VM_WRITE     0x2
-#define VM_EXEC	     0x4
+#define VM_EXEC      0x4
 #define VM_SHARED    0x8
 #define VM_GROWSDOWN 0x100
 #define VM_ACCOUNT   0x100000

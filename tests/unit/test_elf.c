@@ -89,8 +89,8 @@ static bool readelf(const char *path, struct readelf *r)
 			assert_true(++r->nsegs < ARRAY_SIZE(r->segs));
 		} else if (sscanf(line, " [%*d] %79s %31s %*x %llx %llx %*x %7s", c->name, c->type,
 				  &c->offset, &c->size, c->flags) == 5 ||
-			   sscanf(line, " [ %*d] %79s %31s %*x %llx %llx %*x %7s", c->name,
-				  c->type, &c->offset, &c->size, c->flags) == 5) {
+			   sscanf(line, " [ %*d] %79s %31s %*x %llx %llx %*x %7s", c->name, c->type,
+				  &c->offset, &c->size, c->flags) == 5) {
 			assert_true(++r->nsecs < ARRAY_SIZE(r->secs));
 		}
 	}
@@ -172,8 +172,10 @@ static bool check_object(const char *path)
 static void test_system_objects(void **state)
 {
 	static const char *const commands[] = {
-		"readlink -f /proc/self/exe", "readlink -f /bin/bash",
-		"readlink -f \"$(command -v python3)\"", "readlink -f /bin/sh",
+		"readlink -f /proc/self/exe",
+		"readlink -f /bin/bash",
+		"readlink -f \"$(command -v python3)\"",
+		"readlink -f /bin/sh",
 		"awk '$6 ~ /\\/libc[.-]/ { print $6; exit }' /proc/self/maps",
 		"awk '$6 ~ /\\/ld-linux/ { print $6; exit }' /proc/self/maps",
 		"ls /lib/*/libcrypto.so.* /lib/*/libstdc++.so.? 2>/dev/null",
@@ -199,12 +201,13 @@ static void test_system_objects(void **state)
 	assert_true(n >= 5);
 }
 
-static const char program[] = "#include <stdio.h>\n"
-			      "static const int table[5000] = { 1, 2, 3 };\n"
-			      "int data[1000] = { 1 };\n"
-			      "static char big[10 << 20];\n"
-			      "int main(int argc, char **argv)\n"
-			      "{ printf(\"%p\", big); return table[argc] + data[argc] + big[argc]; }\n";
+static const char program[] =
+	"#include <stdio.h>\n"
+	"static const int table[5000] = { 1, 2, 3 };\n"
+	"int data[1000] = { 1 };\n"
+	"static char big[10 << 20];\n"
+	"int main(int argc, char **argv)\n"
+	"{ printf(\"%p\", big); return table[argc] + data[argc] + big[argc]; }\n";
 
 static void test_built_objects(void **state)
 {
@@ -291,9 +294,14 @@ static struct made make_object(void)
 {
 	struct made m = {
 		.h = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3 },
-		       .e_type = ET_DYN, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
-		       .e_ehsize = sizeof(Elf64_Ehdr), .e_phentsize = sizeof(Elf64_Phdr),
-		       .e_phnum = 4, .e_phoff = 64, .e_shentsize = sizeof(Elf64_Shdr) },
+		       .e_type = ET_DYN,
+		       .e_machine = EM_X86_64,
+		       .e_version = EV_CURRENT,
+		       .e_ehsize = sizeof(Elf64_Ehdr),
+		       .e_phentsize = sizeof(Elf64_Phdr),
+		       .e_phnum = 4,
+		       .e_phoff = 64,
+		       .e_shentsize = sizeof(Elf64_Shdr) },
 		.p = { { PT_LOAD, PF_R, 0, 0, 0, 0x800, 0x800, 0x1000 },
 		       { PT_LOAD, PF_R | PF_X, 0x1000, 0x1000, 0, 0x2000, 0x2000, 0x1000 },
 		       { PT_LOAD, PF_R, 0x3000, 0x3000, 0, 0x1234, 0x1234, 0x1000 },
@@ -314,9 +322,12 @@ static void shorten(const struct made *m, Elf32_Ehdr *h, Elf32_Phdr p[4])
 	h->e_phnum = m->h.e_phnum;
 	h->e_phoff = m->h.e_phoff;
 	for (int i = 0; i < 4; i++)
-		p[i] = (Elf32_Phdr){ .p_type = m->p[i].p_type, .p_flags = m->p[i].p_flags,
-				     .p_offset = m->p[i].p_offset, .p_vaddr = m->p[i].p_vaddr,
-				     .p_filesz = m->p[i].p_filesz, .p_memsz = m->p[i].p_memsz };
+		p[i] = (Elf32_Phdr){ .p_type = m->p[i].p_type,
+				     .p_flags = m->p[i].p_flags,
+				     .p_offset = m->p[i].p_offset,
+				     .p_vaddr = m->p[i].p_vaddr,
+				     .p_filesz = m->p[i].p_filesz,
+				     .p_memsz = m->p[i].p_memsz };
 }
 
 static void translate(const struct made *m, void *buf, size_t size, Elf_Type type)
@@ -405,7 +416,12 @@ static void test_hostile_headers(void **state)
 	const struct made good = make_object();
 	struct made m;
 
-#define REFUSED(change) do { m = good; change; expect_refused(m, #change); } while (0)
+#define REFUSED(change)                     \
+	do {                                \
+		m = good;                   \
+		change;                     \
+		expect_refused(m, #change); \
+	} while (0)
 	REFUSED(m.h.e_type = ET_REL);
 	REFUSED(m.h.e_type = ET_CORE);
 	REFUSED(m.h.e_phnum = 0);
@@ -428,7 +444,11 @@ static void test_hostile_headers(void **state)
 	REFUSED(m.h.e_shoff = ~0ULL);
 	REFUSED(m.h.e_shoff = 1ULL << 62);
 	REFUSED(m.h.e_shoff = 0x10000);
-	REFUSED(m.h.e_shnum = 0; m.h.e_shoff = 0x40); /* and is huge */
+	/* or is huge: sh_size is where the third program header has p_filesz */
+	REFUSED(m.p[2].p_type = PT_NOTE; m.p[2].p_filesz = 1ULL << 60;
+		m.h.e_shoff = 64 + 2 * sizeof(Elf64_Phdr));
+	REFUSED(m.p[2].p_type = PT_NOTE; m.p[2].p_filesz = 70000;
+		m.h.e_shoff = 64 + 2 * sizeof(Elf64_Phdr));
 #undef REFUSED
 	/* a table of sections that is not in the file is as good as none */
 	m = good;
@@ -593,11 +613,20 @@ static void test_bss_start(void **state)
 {
 	struct elf_load loads[] = {
 		{ .offset = 0x1e00, .filesz = 0x300, .memsz = 0x9000, .vaddr = 0x2e00, .flags = 6 },
-		{ .offset = 0x3000, .filesz = 0x1000, .memsz = 0x1000, .vaddr = 0x20000, .flags = 6 },
-		{ .offset = 0x5000, .filesz = 0x1000, .memsz = 0x5000, .vaddr = 0x30000, .flags = 6 },
+		{ .offset = 0x3000,
+		  .filesz = 0x1000,
+		  .memsz = 0x1000,
+		  .vaddr = 0x20000,
+		  .flags = 6 },
+		{ .offset = 0x5000,
+		  .filesz = 0x1000,
+		  .memsz = 0x5000,
+		  .vaddr = 0x30000,
+		  .flags = 6 },
 	};
-	const struct elf_layout l = { .nloads = 3, .loads = loads, .nsegments = 3,
-				      .segments = loads };
+	const struct elf_layout l = {
+		.nloads = 3, .loads = loads, .nsegments = 3, .segments = loads
+	};
 	const __u64 a = 0x7f0000000000;
 
 	/* the last page holds both */
@@ -622,8 +651,9 @@ static void test_shared_page(void **state)
 		{ .offset = 0x700, .filesz = 0x1a0, .memsz = 0x900, .vaddr = 0x2700, .flags = 6 },
 		{ .offset = 0x8a0, .filesz = 0x30, .memsz = 0x5000, .vaddr = 0x38a0, .flags = 6 },
 	};
-	const struct elf_layout l = { .nloads = 2, .loads = all + 2, .nsegments = 4,
-				      .segments = all };
+	const struct elf_layout l = {
+		.nloads = 2, .loads = all + 2, .nsegments = 4, .segments = all
+	};
 	const struct elf_load *s;
 
 	s = elf_layout__segment(&l, 0, 0x1000, (struct elf_access){ .exec = true });

@@ -90,7 +90,7 @@ static void test_defaults(void **state)
 	assert_int_equal(l.o.common.format, FORMAT_TEXT);
 	assert_int_equal(l.o.common.faults, OPT_FAULTS_ALL);
 	assert_int_equal(l.o.common.regions, (1 << FS_REGION_NR) - 1);
-	assert_int_equal(l.o.stat.top, 10);
+	assert_int_equal(l.o.stat.top, 0);
 	assert_int_equal(l.o.stat.sort, STAT_BY_FAULTS);
 	assert_int_equal(l.o.stat.by.n, 0);
 	assert_true(l.o.trace.events == OPT_EVENTS_ALL);

