@@ -16,7 +16,7 @@
 #include "symbol/elf.h"
 
 /* Processes that map a file may be gone before we look: so many of them are asked for it. */
-#define MAX_FAILURES 4
+#define MAX_FAILURES 16
 
 /* ---- names ------------------------------------------------------------------------------------ */
 
@@ -261,7 +261,7 @@ void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 sta
 	struct named_file *other;
 	int fd = -1;
 
-	if (o->tried)
+	if (o->tried || (o->failures && o->failed_pid == pid))
 		return;
 	if (S_ISREG(o->mode))
 		fd = open_object(f, pid, start, end);
@@ -269,6 +269,7 @@ void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 sta
 		o->elf = elf_layout__read(fd);
 		close(fd);
 	}
+	o->failed_pid = pid;
 	o->tried = fd >= 0 || !S_ISREG(o->mode) || ++o->failures == MAX_FAILURES;
 	if (!o->tried)
 		return;

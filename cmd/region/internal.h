@@ -46,6 +46,7 @@ struct stack {
 struct bss {
 	__u64 start, end;
 	const struct file *file;
+	__u64 mm; /* fs_region_event.mm: execve touches the new memory before it is reported */
 };
 
 /*
@@ -75,6 +76,12 @@ int mm__add_bss(struct mm *mm, const struct bss *bss);
 void mm__del_bss(struct mm *mm, __u64 start, __u64 end);
 const struct bss *mm__bss(const struct mm *mm, __u64 addr);
 
+/*
+ * What of an address space is known already of the one with identity `id` that execve has put in
+ * its place; NULL where that is nothing, or no memory.
+ */
+struct mm *mm__successor(const struct mm *mm, __u64 id);
+
 /* ---- processes -------------------------------------------------------------------------------- */
 
 struct thread {
@@ -88,7 +95,7 @@ struct thread {
 	UT_hash_handle hh;          /* by tid */
 };
 
-/* 208 bytes; kept after the image's end, its threads and mm are not. */
+/* 168 bytes; kept after the image's end, its threads and mm are not. */
 struct image {
 	struct process p;
 	struct mm *mm; /* NULL: nothing known */
@@ -113,8 +120,9 @@ struct object {
 	struct object_key key;
 	__u32 mode, magic;
 	struct elf_layout *elf;
-	bool tried;    /* it is known now what elf is */
-	__u8 failures; /* to open it */
+	bool tried;       /* it is known now what elf is */
+	__u8 failures;    /* processes through which it could not be opened */
+	__u32 failed_pid; /* the last of them */
 	struct named_file *files;
 	UT_hash_handle hh;
 };

@@ -44,13 +44,14 @@ static struct elf_access access_of(__u64 vm_flags)
 
 /* The pages beyond a segment's file part. */
 static struct bss load__bss(const struct space *sp, const struct elf_load *load, __u64 bias,
-			    const struct file *file)
+			    const struct file *file, __u64 mm)
 {
 	__u64 start = bias + load->vaddr + load->filesz;
 
 	return (struct bss){ .start = load->filesz ? page_up(sp, start) : page_down(sp, start),
 			     .end = page_up(sp, bias + load->vaddr + load->memsz),
-			     .file = file };
+			     .file = file,
+			     .mm = mm };
 }
 
 static void remember_bss(struct space *sp, const struct fs_region_event *ev,
@@ -59,7 +60,7 @@ static void remember_bss(struct space *sp, const struct fs_region_event *ev,
 	struct image *im = image__get(sp, ev->head.pid);
 
 	for (size_t i = 0; im && im->p.alive && i < file->elf->nloads; i++) {
-		struct bss bss = load__bss(sp, &file->elf->loads[i], bias, file);
+		struct bss bss = load__bss(sp, &file->elf->loads[i], bias, file, ev->mm);
 
 		/* without memory for it, it is found by the mapping before it only */
 		if (bss.start < bss.end && image__mm(im))
@@ -126,17 +127,15 @@ static enum fs_region uniform_region(const struct space *sp, const struct elf_la
 	size_t i = span_above(elf, offset);
 	enum fs_region region = FS_REGION_FILE;
 
-	for (; i < elf->nspans && elf->spans[i].offset < end && offset < end; i++) {
-		if (page_down(sp, elf->spans[i].offset) > offset)
+	for (; i < elf->nspans && elf->spans[i].offset < end; i++) {
+		const struct elf_span *s = &elf->spans[i];
+
+		if (page_down(sp, s->offset) > offset ||
+		    (region != FS_REGION_FILE && s->region != region))
 			return FS_REGION_UNKNOWN;
-		if (region != FS_REGION_FILE && elf->spans[i].region != region)
-			return FS_REGION_UNKNOWN;
-		region = elf->spans[i].region;
-		offset = page_up(sp, elf->spans[i].end);
+		region = s->region;
+		offset = page_up(sp, s->end);
 	}
-	/* one span more may begin in the last page */
-	if (i < elf->nspans && elf->spans[i].offset < end && elf->spans[i].region != region)
-		return FS_REGION_UNKNOWN;
 	return region == FS_REGION_FILE || offset >= end ? region : FS_REGION_UNKNOWN;
 }
 
@@ -189,7 +188,7 @@ static bool bss_behind(struct space *sp, const struct fs_region_event *ev, struc
 		return false;
 	bias = elf_load__bias(load, ev->prev_start, offset);
 	for (size_t i = 0; i < f->f.elf->nloads; i++) {
-		*out = load__bss(sp, &f->f.elf->loads[i], bias, &f->f);
+		*out = load__bss(sp, &f->f.elf->loads[i], bias, &f->f, ev->mm);
 		if (out->start <= ev->start && ev->start < out->end) {
 			remember_bss(sp, ev, &f->f, bias);
 			return true;
@@ -214,7 +213,7 @@ static void refine_anon(struct space *sp, struct region *r, const struct fs_regi
 			return;
 	} else {
 		known = im && im->mm ? mm__bss(im->mm, ev->start) : NULL;
-		if (!known)
+		if (!known || known->mm != ev->mm)
 			return;
 		bss = *known;
 	}

@@ -297,14 +297,20 @@ int process__exec(struct space *sp, const struct fs_exec_event *ev)
 	struct image *old = image__find(sp, ev->head.pid), *im;
 	struct thread *t = thread__find(sp, ev->old_tid);
 	struct fs_usage before = ev->usage;
+	struct mm *mm = old ? mm__successor(old->mm, ev->mm) : NULL;
 
 	/* Argument pages are anonymous: populating them counts as minor faults of the new image. */
 	before.min_flt -= before.min_flt < ev->args_populated ? before.min_flt : ev->args_populated;
 	if (old && old->p.alive && t && t->image == old && t->has_base)
 		usage__add(old, &before, &t->base);
 	im = image__new(sp, ev->head.pid, ev->head.time_ns, ev->comm);
+	if (!im) {
+		mm__put(mm);
+		return -ENOMEM;
+	}
+	im->mm = mm;
 	/* whoever called, the thread that remains has the number of the leader */
-	t = im ? thread__born(sp, im, ev->head.pid, ev->comm) : NULL;
+	t = thread__born(sp, im, ev->head.pid, ev->comm);
 	if (!t)
 		return -ENOMEM;
 	t->base = before;

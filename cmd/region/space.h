@@ -13,50 +13,55 @@
 #include "event.h"
 
 struct space;
-struct elf_layout;	/* symbol/elf.h */
+struct elf_layout; /* symbol/elf.h */
 
 /* A file that was mapped. Owned by the space; lives as long as it. */
 struct file {
 	__u32 id;
-	__u32 dev;		/* kernel dev_t: major << 20 | minor */
+	__u32 dev; /* kernel dev_t: major << 20 | minor */
 	__u64 ino;
 	__u32 generation;
-	__u16 flags;		/* enum fs_file_flag */
-	const char *path;	/* as /proc/PID/maps has it, without " (deleted)"; raw bytes */
-	const char *name;	/* last component of path */
-	const struct elf_layout *elf;	/* NULL: not an ELF object, or not readable */
+	__u16 flags;      /* enum fs_file_flag */
+	const char *path; /* as /proc/PID/maps has it, without " (deleted)"; raw bytes */
+	const char *name; /* last component of path */
+	const struct elf_layout *elf; /* NULL: not an ELF object, or not readable */
 	bool elf_tried;
 };
 
 /* One image of a process: from fork, or exec, to the next exec or exit. Owned by the space. */
 struct process {
 	__u32 pid;
-	__u32 image;		/* counts the images of this pid, from 0 */
+	__u32 image; /* counts the images of this pid, from 0 */
 	bool alive;
-	bool target;		/* has faulted or made a call that was reported */
-	char comm[FS_COMM_LEN];	/* of the thread group leader; raw bytes, NUL-terminated */
-	__u64 start_ns, end_ns;	/* CLOCK_MONOTONIC; start 0: was there before the trace */
-	struct fs_usage usage;	/* min_flt and maj_flt that getrusage saw in this image while traced */
-	__u64 seen_min, seen_maj;	/* of these, faults that raised an exception: added by the caller */
+	bool target;            /* made a call that was reported, or faulted: the caller says so */
+	char comm[FS_COMM_LEN]; /* of the thread group leader; raw bytes, NUL-terminated */
+	__u64 start_ns, end_ns; /* CLOCK_MONOTONIC; start 0: was there before the trace */
+	struct fs_usage
+		usage; /* min_flt and maj_flt that getrusage saw in this image while traced */
+	__u64 seen_min,
+		seen_maj; /* of these, faults that raised an exception: added by the caller */
 };
 
-/* A VMA as it was when the kernel side met it. Owned by the space. */
+/*
+ * A VMA as it was when the kernel side met it. Owned by the space; lives as long as it. Ids of VMAs
+ * that are the same in all that is here lead to one mapping, which has the first of these ids.
+ */
 struct mapping {
 	__u32 id;
 	enum fs_region base;
 	__u64 start, end, pgoff, vm_flags;
-	const struct file *file;	/* NULL: none */
-	const char *anon_name;		/* PR_SET_VMA name or NULL */
-	__u32 pid;			/* process that met it first */
+	const struct file *file; /* NULL: none */
+	const char *anon_name;   /* PR_SET_VMA name or NULL */
+	__u32 pid;               /* process that met it first */
 };
 
 /* Where an address lies. */
 struct place {
-	enum fs_region region;		/* refined: text, rodata, data, bss, thread-stack… */
-	const struct mapping *mapping;	/* NULL: no mapping, or its event was lost */
-	const struct file *file;	/* the object it belongs to; for bss also where anonymous */
-	__u64 file_offset;		/* of the address, where file != NULL and it is in the file */
-	__u32 stack_tid;		/* thread-stack: whose */
+	enum fs_region region;         /* refined: text, rodata, data, bss, thread-stack… */
+	const struct mapping *mapping; /* NULL: no mapping, or its event was lost */
+	const struct file *file;       /* the object it belongs to; for bss also where anonymous */
+	__u64 file_offset; /* of the address, where file != NULL and it is in the file */
+	__u32 stack_tid;   /* thread-stack: whose */
 };
 
 struct space_ops {
@@ -85,7 +90,10 @@ int space__event(struct space *sp, const struct fs_head *ev);
 /* Where the fault fell, as things stood when the last event was applied. Never fails. */
 void space__place(struct space *sp, const struct fs_fault *f, struct place *out);
 
-/* The image of a pid that lives now, made if unknown (name from /proc, else "?"). Never NULL but out of memory. */
+/*
+ * The image of a pid that lives now, or the last that did; made if unknown (name from /proc, else
+ * "?"). Never NULL but out of memory.
+ */
 struct process *space__process(struct space *sp, __u32 pid);
 
 /* comm of a thread now; its process's where unknown. Valid until the next space__event(). */

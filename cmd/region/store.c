@@ -144,6 +144,21 @@ void mm__del_bss(struct mm *mm, __u64 start, __u64 end)
 	}
 }
 
+struct mm *mm__successor(const struct mm *mm, __u64 id)
+{
+	struct mm *new = NULL;
+
+	for (size_t i = 0; mm && i < mm->nbss; i++) {
+		if (mm->bss[i].mm != id)
+			continue;
+		if (!new)
+			new = mm__new();
+		if (new)
+			mm__add_bss(new, &mm->bss[i]);
+	}
+	return new;
+}
+
 const struct bss *mm__bss(const struct mm *mm, __u64 addr)
 {
 	for (size_t i = 0; i < mm->nbss; i++)

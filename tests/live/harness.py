@@ -130,6 +130,8 @@ def page_cached_copy(source, target):
     with open(source, "rb") as src, open(target, "wb", buffering=0) as dst:
         while block := src.read(4096):
             dst.write(block)
+        # A page that is being written to the disk is locked, and a fault on it counts as major.
+        os.fsync(dst.fileno())
     os.chmod(target, 0o755)
 
 

@@ -222,9 +222,14 @@ def off(result):
         raise Fail(f"not the program under test: {result.errors()}")
 
 
-def stat(args, program, *, status=0, steady=True, check_sane=True, whole=True, lossy=False):
-    """stat -j -- PROGRAM; a truth program that cannot run here skips the case."""
+def stat(args, program, *, status=0, steady=True, check_sane=True, whole=True, lossy=False,
+         calls=False):
+    """stat -j -- PROGRAM; a truth program that cannot run here skips the case. Without mapping
+    calls unless they are asked for: kernels take tens of milliseconds to let go of each
+    tracepoint, and of one at a time."""
     out = scratch_file("json")
+    if not calls:
+        args = ["--no-calls", *args]
     result = snoop("stat", "-j", "-o", out, *ALL_ROWS, *args, "--", *program, steady=steady)
     off(result)
     if result.status == 77 and os.path.exists(out) and os.path.getsize(out):

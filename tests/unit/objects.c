@@ -158,8 +158,15 @@ int feed_fork(struct space *sp, __u64 time_ns, __u32 pid, __u32 tid, __u32 child
 int feed_exec(struct space *sp, __u64 time_ns, __u32 pid, __u32 old_tid, __u64 min_flt,
 	      __u32 args_populated, const char *comm)
 {
+	return feed_exec_mm(sp, time_ns, pid, old_tid, min_flt, args_populated, comm, 99);
+}
+
+int feed_exec_mm(struct space *sp, __u64 time_ns, __u32 pid, __u32 old_tid, __u64 min_flt,
+		 __u32 args_populated, const char *comm, __u64 mm)
+{
 	struct fs_exec_event ev = {
 		.head = head(FS_EVENT_EXEC, sizeof(ev), time_ns, pid, pid),
+		.mm = mm,
 		.old_tid = old_tid,
 		.usage.min_flt = min_flt,
 		.args_populated = args_populated,

@@ -60,6 +60,8 @@ int feed_fork(struct space *sp, __u64 time_ns, __u32 pid, __u32 tid, __u32 child
 	      __u32 child_tid, __u64 flags, __u64 low, __u64 stack_pointer);
 int feed_exec(struct space *sp, __u64 time_ns, __u32 pid, __u32 old_tid, __u64 min_flt,
 	      __u32 args_populated, const char *comm);
+int feed_exec_mm(struct space *sp, __u64 time_ns, __u32 pid, __u32 old_tid, __u64 min_flt,
+		 __u32 args_populated, const char *comm, __u64 mm);
 int feed_exit(struct space *sp, __u64 time_ns, __u32 pid, __u32 tid, __u64 min_flt, bool last);
 int feed_rename(struct space *sp, __u32 pid, __u32 tid, const char *comm);
 

@@ -267,6 +267,7 @@ struct vma {
 	__u32 prev_file_id;
 	__u64 prev_start, prev_pgoff, prev_flags;
 	const char *name;
+	__u64 mm; /* 0: 1 */
 };
 
 static void feed(struct space *sp, __u32 pid, const struct vma *v)
@@ -275,7 +276,7 @@ static void feed(struct space *sp, __u32 pid, const struct vma *v)
 		.head = { .kind = FS_EVENT_REGION, .size = sizeof(ev), .pid = pid, .tid = pid },
 		.id = v->id,
 		.file_id = v->file_id,
-		.mm = 1,
+		.mm = v->mm ? v->mm : 1,
 		.start = v->start,
 		.end = v->end,
 		.pgoff = v->pgoff,
@@ -779,6 +780,20 @@ static void test_bss_is_forgotten(void **state)
 	PART("anon");
 	feed(sp, NO_PID, &v);
 	PART("bss");
+	/* execve has put another address space in the place of this one */
+	feed(sp, NO_PID, &v);
+	part.mm = 2;
+	PART("anon");
+	part.mm = 1;
+	PART("bss");
+	feed_exec(sp, 5, NO_PID, NO_PID, 0, 0, "new");
+	PART("anon");
+	/* and the new one's data was touched before the event */
+	v.mm = 3;
+	feed(sp, NO_PID, &v);
+	feed_exec_mm(sp, 6, NO_PID, NO_PID, 0, 0, "new", 3);
+	part.mm = 3;
+	PART("bss");
 	/* a file has taken its place */
 	feed_file(sp, 2, 1, 1, 0, REG, "/other");
 	feed(sp, NO_PID,
@@ -855,10 +870,13 @@ static void test_wrong_file(void **state)
 	b.st.st_dev = makedev(1234, 5);
 	feed_built(sp, 2, &b, 0);
 	v.id = v.file_id = 2;
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 100; i++)
 		feed(sp, NO_PID, &v);
+	assert_false(space__file(sp, 2)->elf_tried); /* another process may have it still */
+	for (int i = 0; i < 20; i++)
+		feed(sp, NO_PID + i, &v);
 	assert_region(at(sp, NO_PID, 2, v.start), "file");
-	assert_true(space__file(sp, 2)->elf_tried); /* it is not asked for for ever */
+	assert_true(space__file(sp, 2)->elf_tried); /* but not for ever */
 	assert_int_equal(found.n, 0);
 	elf_layout__free(b.elf);
 	space__free(sp);

@@ -24,7 +24,7 @@ def figures(report):
 
 
 def compare(program, part, options=()):
-    runs = [stat(["--by", "region", *options], [truth(program), part, n])
+    runs = [stat(["--by", "region", *options], [truth(program), part, n], calls=True)
             for n in ("00040", "00000")]
     keep = [k for k in told(runs[0]) if k[1] != "bytes" or k[0] in SIZED]
     got = difference(*(figures(r) for r in runs))
@@ -36,7 +36,8 @@ def compare(program, part, options=()):
 @case("calls/sizes")
 def sizes():
     """A histogram of sizes: each call that did something, in its power of two."""
-    calls = stat(["--by", "region"], [truth("calls"), "all", "20"]).objects[0]["calls"]
+    calls = stat(["--by", "region"], [truth("calls"), "all", "20"],
+                 calls=True).objects[0]["calls"]
     for name in ("mmap", "munmap"):
         slots = calls[name]["sizes_log2"]
         equal(sum(n for _, _, n in slots), calls[name]["calls"] - calls[name]["failed"],
@@ -85,7 +86,7 @@ def no_tracefs():
 
 @case("calls/no-calls")
 def no_calls():
-    report = stat(["--by", "region", "--no-calls"], [truth("calls"), "mmap", "40"])
+    report = stat(["--by", "region"], [truth("calls"), "mmap", "40"])
     equal({k: v for k, v in figures(report).items() if v}, {}, "calls with --no-calls")
 
 
@@ -95,10 +96,14 @@ def brk():
     events, _ = trace(["--events", "brk"], [truth("calls"), "brk", "3"])
     got = [(e["bytes"], e["failed"]) for e in events if e["event"] == "brk"]
     wanted = [(0, False)] + [(4 * PAGE, False), (0, False), (0, True)] * 3
-    equal(got[-len(wanted):], wanted, "(bytes, failed) of the brk calls")
+    # libc's own calls come before and after
+    check(any(got[i:i + len(wanted)] == wanted for i in range(len(got))),
+          f"(bytes, failed) of the brk calls: {wanted} are not in {got}")
     events, _ = trace(["--events", "brk"], [truth("calls"), "brk-shrink", "3"])
     got = [e["bytes"] for e in events if e["event"] == "brk"]
-    equal(got[-6:], [4 * PAGE, -4 * PAGE] * 3, "bytes of the brk calls")
+    wanted = [4 * PAGE, -4 * PAGE] * 3
+    check(any(got[i:i + len(wanted)] == wanted for i in range(len(got))),
+          f"bytes of the brk calls: {wanted} are not in {got}")
 
 
 def strace_calls(program):

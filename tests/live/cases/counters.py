@@ -59,6 +59,14 @@ def events(_, program, options):
     beside_events(report, counted)
 
 
+@case("events/with-calls")
+def with_calls():
+    """All that can be watched is watched: the counts are the same."""
+    report, counted = evcount([], [truth("tasks"), "forks", "200", "5"], calls=True)
+    beside_events(report, counted)
+    beside_usage(report, counted)
+
+
 @cases("usage", [(name, program) for name, program in SMALL])
 def usage(_, program):
     report, counted = evcount([], [truth(program[0]), *program[1:]])
@@ -91,7 +99,7 @@ def populated(part):
         return
     # per region from the counters' difference across the call
     region = runs[0].truth["region"]
-    tables = [stat(["--by", "region"], [truth("populate"), part, n]).table(
+    tables = [stat(["--by", "region"], [truth("populate"), part, n], calls=True).table(
         "region", value="populated") for n in ("00200", "00000")]
     equal(tables[0][region,] - tables[1][region,], 200, f"populated in region {region}")
 
@@ -171,5 +179,6 @@ def real(name, program, options):
 
 @cases("real-usage", [r for r in REAL if not r[0].startswith("stress")], timeout=90)
 def real_usage(_, program):
-    report, counted = evcount([], program(), steady=False)
+    report, counted = evcount([], program(), steady=False, calls=True)
+    beside_events(report, counted)
     beside_usage(report, counted)

@@ -8,7 +8,7 @@ import subprocess
 from harness import Skip, case, cases, check, equal, remaining, spawn, tool, truth
 from snoop import (Attached, Target, environment, region_class, sane, stat, wait_until)
 
-BY = ["--top", "1000000", "--by", "process,region,class"]
+BY = ["--no-calls", "--top", "1000000", "--by", "process,region,class"]
 BOTH = [("stream", []), ("in-kernel", ["--in-kernel"])]
 
 
@@ -67,7 +67,7 @@ def follows(_, options, wanted):
 def by_tid():
     with Target(truth("regions"), "wait", "thread-stack", "150", OWN, "70") as target:
         tid, = [int(t) for t in os.listdir(f"/proc/{target.pid}/task") if int(t) != target.pid]
-        with Attached("stat", "-j", "--top", "1000", "--by", "thread,region,class", "-t",
+        with Attached("stat", "-j", "--no-calls", "--top", "1000", "--by", "thread,region,class", "-t",
                       str(tid)) as snoop:
             target.finish()
             report = sane(snoop.report())
@@ -192,7 +192,7 @@ def rows_by_cgroup(version, options):
     with Cgroup(version) as group:
         with Target(truth("regions"), "wait", OWN, "90") as target:
             move(target.pid, group.below)
-            with Attached("stat", "-j", "--top", "1000000", "--by", "cgroup,region,class", *options,
+            with Attached("stat", "-j", "--no-calls", "--top", "1000000", "--by", "cgroup,region,class", *options,
                           "-p", str(target.pid)) as snoop:
                 target.finish()
                 report = sane(snoop.report())
@@ -208,19 +208,23 @@ def rows_by_cgroup(version, options):
 def pid_namespace(_, options):
     """-p means the PIDs of the namespace that it is asked in."""
     unshare, nsenter = tool("unshare", "util-linux"), tool("nsenter", "util-linux")
-    with Target(unshare, "-p", "-f", "--mount-proc", "--kill-child", truth("regions"), "wait",
-                "anon", "110") as target:
-        equal(target.ready, 1, "its pid in the namespace")
-        with open(f"/proc/{target.pid}/task/{target.pid}/children", encoding="ascii") as f:
-            inner = f.read().split()[0]
-        with Attached("stat", "-j", *BY, *options, "-p", "1",
-                      prefix=[nsenter, "-t", inner, "-p", "-m"]) as snoop:
+    # The namespace lives as long as its first process, which waits for the end of its stdin.
+    init = spawn([unshare, "-p", "-f", "--mount-proc", "--kill-child", "cat"],
+                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+    def first_process():
+        with open(f"/proc/{init.pid}/task/{init.pid}/children", encoding="ascii") as f:
+            return f.read().split()
+    wait_until(first_process, "the namespace is there")
+    enter = [nsenter, "-t", first_process()[0], "-p", "-m"]
+    with Target(*enter, truth("regions"), "wait", OWN, "110") as target:
+        check(target.ready < 100, f"its pid in the namespace is {target.ready}")
+        with Attached("stat", "-j", *BY, *options, "-p", str(target.ready),
+                      prefix=enter) as snoop:
             target.finish()
-            # nsenter waits for faultsnoop, which ends with its target
-            status = snoop.wait()
-            equal(status, 0, f"status ({snoop.said})")
             report = sane(snoop.report())
-    equal(report.table("region", "class")["anon", "anon"], 110, "faults")
+    init.communicate()
+    equal(report.table("region", "class")["shm", "shmem"], 110, "faults")
 
 
 @case("target-ends")

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Threads, forks, execs, reused pids, names of any bytes, tens of thousands of mappings."""
-import json
 import os
 
 from harness import case, cases, check, equal, truth
-from snoop import (Attached, Target, difference, evcount, json_lines, of_program, sane, snoop,
+from snoop import (Attached, Target, difference, evcount, of_program, sane, snoop,
                    stat, trace)
 
 BOTH = [("stream", []), ("in-kernel", ["--in-kernel"])]
@@ -25,8 +24,10 @@ UGLY = {
 def threads(_, options):
     runs = [stat(["--by", "thread,region,class", *options], [truth("tasks"), "threads", "8", m])
             for m in ("00050", "00000")]
-    equal(difference(*(r.table("region", "class") for r in runs)), {("anon", "anon"): 400},
-          "faults by (region, class)")
+    diff = difference(*(r.table("region", "class") for r in runs))
+    # threads that touch a page of the program at the same time both fault, once for nothing
+    equal({k: n for k, n in diff.items() if k[1] not in ("spurious", "file")},
+          {("anon", "anon"): 400}, "faults by (region, class)")
     got = {tid: n for (tid, region, klass), n in runs[0].table("tid", "region", "class").items()
            if (region, klass) == ("anon", "anon")}
     for key, pages in runs[0].truth.items():
@@ -91,7 +92,8 @@ def pid_reuse(_, options):
         table = report.table("process", "region", "class", where=lambda r, p=pid: r["pid"] == p)
         for key, n in table.items():
             got[key] = got.get(key, 0) + sign * n
-    got = {k: n for k, n in got.items() if n}
+    # a shared page is copied or reused, as it happens
+    got = {k: n for k, n in got.items() if n and k[1] in ("anon", "file")}
     equal(got, {("reuse-anon", "anon", "anon"): 150, ("reuse-file", "file", "cow"): 150},
           f"faults of pid {child} by (process, region, class)")
 
@@ -107,11 +109,13 @@ def names(_, ugly):
     equal(sum(r["faults"] for r in rows), 30, f"faults of the file {ugly!r} (rows of files: "
           f"{sorted({r['file'] for r in report.rows()})})")
     equal({_clean(r["process"]) for r in rows}, {_clean(shown)}, "process")
-    events, _ = trace([], program, steady=False)
+    events, _ = trace(["--events", "fault,rename"], program, steady=False)
     check(any(_clean(e.get("comm", "")) == _clean(shown) for e in events),
           "no event has the thread's name")
-    for args in (["stat", "--by", "process,file", "--top", "1000"], ["trace"],
-                 ["stat", "--csv", "--by", "process,file"], ["trace", "--csv"]):
+    for args in (["stat", "--no-calls", "--by", "process,file", "--top", "1000"],
+                 ["stat", "--no-calls", "--csv", "--by", "process,file"],
+                 ["trace", "--events", "fault,exec,rename"],
+                 ["trace", "--csv", "--events", "fault,exec,rename"]):
         result = snoop(*args, "--", *program, steady=False)
         equal(result.status, 0, f"status of {args}")
         text = result.out.decode("utf-8")       # it must be valid
@@ -138,8 +142,8 @@ def program_names():
 @cases("mappings-65530", BOTH)
 def many_mappings(_, options):
     # its tens of thousands of mprotect calls come at once, and may fill the ring of calls
-    runs = [stat(["--by", "region,class", *options], [truth("manymaps"), "00000", n], lossy=True)
-            for n in ("02000", "00000")]
+    runs = [stat(["--by", "region,class", *options], [truth("manymaps"), "00000", n], lossy=True,
+                 calls=True) for n in ("02000", "00000")]
     equal(difference(*(r.table("region", "class") for r in runs)), {("anon", "anon"): 2000},
           "faults by (region, class)")
     check(runs[0].truth["mappings"] >= 60000, f"only {runs[0].truth['mappings']} mappings")
@@ -169,7 +173,7 @@ def two_instances():
     parts = ["anon", "00200", "heap", "00100"]
     with Target(truth("regions"), "wait", *parts) as one, \
             Target(truth("regions"), "wait", *parts) as two:
-        args = ["stat", "-j", "--top", "1000000", "--by", "region,class", "-p"]
+        args = ["stat", "-j", "--no-calls", "--top", "1000000", "--by", "region,class", "-p"]
         with Attached(*args, str(one.pid)) as a, Attached(*args, str(two.pid)) as b:
             one.finish()
             two.finish()
@@ -204,9 +208,5 @@ def small_ring():
 
 @case("flat-out/trace-is-valid")
 def trace_valid():
-    result = snoop("trace", "-j", "--", truth("tasks"), "loop", "20", "500")
-    equal(result.status, 0, "status")
-    lines = [line for line in result.out.splitlines() if line.startswith(b"{")]
-    for line in lines:
-        json.loads(line)
-    check(len(json_lines(b"\n".join(lines))) >= 10000, f"{len(lines)} events for 10000 pages")
+    events, _ = trace(["--events", "fault"], [truth("tasks"), "loop", "20", "500"])
+    check(len(events) >= 10000, f"{len(events)} events for 10000 pages")

@@ -21,9 +21,9 @@ def arguments(parts, real=True):
     return [a for p in parts for a in (p, f"{pages(p) if real else 0:05d}")]
 
 
-def compare(options, program, real, idle):
+def compare(options, program, real, idle, calls=False):
     """Two runs that differ by the touches alone: so must the tables."""
-    runs = [stat(["--by", "region,class", *options], [truth(program), *args])
+    runs = [stat(["--by", "region,class", *options], [truth(program), *args], calls=calls)
             for args in (real, idle)]
     tables = [r.table("region", "class") for r in runs]
     expected = difference(*(region_class(r.truth) for r in runs))
@@ -53,10 +53,9 @@ def region_in_kernel(part):
     ("32-bit", "regions32", []), ("32-bit-in-kernel", "regions32", IN_KERNEL),
     ("no-latency", "regions", ["--no-latency"]),
     ("no-latency-in-kernel", "regions", ["--no-latency", "--in-kernel"]),
-    ("no-calls", "regions", ["--no-calls"]),
 ])
 def regions_together(_, program, options):
-    compare(options, program, arguments(PARTS), arguments(PARTS, False))
+    compare(options, program, arguments(PARTS), arguments(PARTS, False), calls=True)
 
 
 @case("regions-together/stream-equals-in-kernel")
@@ -67,6 +66,9 @@ def stream_equals_in_kernel():
         tables = []
         for options in ([], IN_KERNEL):
             report = stat(["--by", by, *options], program)
+            for row in report.rows():
+                if "/truth-" in row.get("file", ""):
+                    row["file"] = "a temporary file"
             tables.append([report.table(*keys, value=v)
                            for v in ("faults", "minor", "major", "failed", "bytes")])
         for stream, kernel, what in zip(*tables, ("faults", "minor", "major", "failed", "bytes")):
@@ -105,7 +107,8 @@ def by_mapping():
 def running(part):
     """A process, and its threads, that were there before the trace."""
     with Target(truth("regions"), "wait", *arguments([part])) as target:
-        with Attached("stat", "-j", "--top", "1000000", "--by", "region,class", "-p",
+        with Attached("stat", "-j", "--no-calls", "--top", "1000000", "--by",
+                      "region,class", "-p",
                       str(target.pid)) as snoop:
             told = target.finish()
             report = sane(snoop.report())
@@ -118,8 +121,8 @@ def running(part):
 def running_in_kernel():
     parts = ["heap", "anon", "data", "bss", "lib-data", "lib-bss", "thread-stack"]
     with Target(truth("regions"), "wait", *arguments(parts)) as target:
-        with Attached("stat", "-j", "--top", "1000000", "--in-kernel", "--by", "region,class",
-                      "-p", str(target.pid)) as snoop:
+        with Attached("stat", "-j", "--no-calls", "--top", "1000000", "--in-kernel", "--by",
+                      "region,class", "-p", str(target.pid)) as snoop:
             told = target.finish()
             report = sane(snoop.report())
     expected = region_class(told)
@@ -173,6 +176,11 @@ def restarted():
     got = difference(*(r.table("region", "class") for r in runs)).get(("anon", "uffd"), 0)
     told = runs[0].truth
     check(told["signals"] >= 20, f"only {told['signals']} signals")
-    if not told["minor"] + told["major"] <= got <= 20:
+    # A page that comes while the signal is handled needs no second exception: neither minor nor
+    # major then, nor seen when it ends.
+    if not 10 <= got <= 20:
         raise Fail(f"{got} faults for 20 pages ({told['measured']} exceptions, "
                    f"{told['minor']} minor, {told['major']} major)")
+    equal(runs[0].total("minor") + runs[0].total("major") - runs[1].total("minor") -
+          runs[1].total("major"), told["minor"] + told["major"] - runs[1].truth["minor"] -
+          runs[1].truth["major"], "minor + major beside the software events")
