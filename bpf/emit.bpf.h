@@ -93,6 +93,24 @@ static __always_inline bool cell_add(struct fs_cpu *cpu, struct task_state *st,
 	return true;
 }
 
+/*
+ * The line that the next record goes to is in no cache near: the ring is larger than they are. A
+ * store to it while the fault begins has it fetched while the fault is handled.
+ */
+static __always_inline void fault_emit_soon(void)
+{
+	u32 id = bpf_get_smp_processor_id(), index;
+	struct fs_cpu *cpu = bpf_map_lookup_elem(&cpus, &id);
+	struct fs_fault *f;
+
+	if (!cpu)
+		return;
+	index = (id << cfg.ring_shift) + (cpu->head & ((1U << cfg.ring_shift) - 1));
+	f = bpf_map_lookup_elem(&fault_rings, &index);
+	if (f && cpu->head - cpu->tail < (1ULL << cfg.ring_shift))
+		*(volatile u8 *)&f->pad = 0;
+}
+
 static __always_inline void fault_emit(struct fs_cpu *cpu, struct task_state *st,
 				       struct vma_slot *slot, u8 class, u8 flags, u8 order,
 				       u64 latency)

@@ -9,7 +9,7 @@
 #ifndef FS_PGTABLE_BPF_H
 #define FS_PGTABLE_BPF_H
 
-#include "compat.bpf.h"
+#include "state.bpf.h"
 
 #define PTE_LEVEL 1 /* 4 KiB pages: PTE 1, PMD 2, PUD 3, P4D 4, PGD 5 */
 #define PMD_LEVEL 2
@@ -155,22 +155,31 @@ static __always_inline bool table_step(struct entry *e, u64 *table, u64 addr, u6
 
 /*
  * The lowest entry that exists for addr: a leaf, or the first that is not present (value 0: never
- * touched; level says where the walk ended). `pgd` is mm->pgd; level 0: tables cannot be read.
+ * touched; level says where the walk ended). Level 0: tables cannot be read.
+ *
+ * The table of PMDs that the last walk came through is kept, for one GiB of addresses and as long as
+ * the task's VMAs are known to be the same: it lives as long as one of them needs it.
  */
-static __always_inline struct entry table_walk(u64 pgd, u64 addr)
+static __always_inline struct entry table_walk(struct task_state *st, struct mm_struct *mm, u64 addr)
 {
-	u64 map = cfg.tables ? tables.direct_map : 0;
+	u64 map = cfg.tables ? tables.direct_map : 0, table;
 	struct entry e = {};
-	u64 table = pgd;
 
 	if (!map)
 		return e;
-	if (tables.levels == 5 && table_step(&e, &table, addr, map, 5))
-		return e;
-	if (table_step(&e, &table, addr, map, 4))
-		return e;
-	if (table_step(&e, &table, addr, map, PUD_LEVEL))
-		return e;
+	if (st->pmd_gib == (addr >> 30) + 1) {
+		table = st->pmd_table;
+	} else {
+		table = (u64)mm->pgd;
+		if (tables.levels == 5 && table_step(&e, &table, addr, map, 5))
+			return e;
+		if (table_step(&e, &table, addr, map, 4))
+			return e;
+		if (table_step(&e, &table, addr, map, PUD_LEVEL))
+			return e;
+		st->pmd_gib = (addr >> 30) + 1;
+		st->pmd_table = table;
+	}
 	if (table_step(&e, &table, addr, map, PMD_LEVEL))
 		return e;
 	table_step(&e, &table, addr, map, PTE_LEVEL);

@@ -104,13 +104,11 @@ static __always_inline void fault_done(struct task_struct *task, struct task_sta
 {
 	u64 latency = 0;
 	struct fs_cpu *cpu = this_cpu();
-	struct vma_slot *slot;
-	u32 i = st->slot;
+	struct vma_slot *slot = fault_slot(st);
 
 	st->pending = 0;
-	if (!cpu || i > VMA_CACHE)
+	if (!cpu)
 		return;
-	slot = &st->vmas[i];
 	if (!cfg.latency) {
 		flags |= FS_FAULT_NO_LATENCY;
 	} else if (flags & FS_FAULT_NO_LATENCY) {
@@ -141,22 +139,62 @@ static __always_inline void fault_done(struct task_struct *task, struct task_sta
 	fault_emit(cpu, st, slot, class, flags, order, latency);
 }
 
-/* What becomes of a pending fault when the thread is seen doing something else. */
-static __always_inline void fault_abandoned(struct task_struct *task, struct task_state *st)
+/* Does this entry let the access go on? Then the fault that made it has succeeded. */
+static __always_inline bool entry_serves(struct entry e, u8 access)
 {
+	return entry_present(e.value) && (access != FS_ACCESS_WRITE || entry_writable(e.value));
+}
+
+/* A fault has succeeded: find out what it was. */
+static __always_inline void fault_succeeded(struct task_struct *task, struct task_state *st,
+					    struct entry after, bool major)
+{
+	struct vma_slot *slot = fault_slot(st);
+	u8 class, order;
+
+	if (major)
+		st->seen_maj++;
+	else
+		st->seen_min++;
+	if (slot->region == FS_REGION_NONE) { /* the stack has grown */
+		st->slot = region_at(st, task->mm, st->addr);
+		slot = fault_slot(st);
+	}
+	if (st->access == FS_ACCESS_UNKNOWN)
+		st->access = access_from_entries(st, after);
+	class = classify(st, slot, after, st->access, major, &order);
+	if (st->numa != task_numa_mark(task))
+		class = FS_CLASS_NUMA;
+	fault_done(task, st, class, major ? FS_FAULT_MAJOR : 0, order);
+}
+
+static __always_inline u64 task_faults(struct task_struct *task)
+{
+	return task->min_flt + task->maj_flt;
+}
+
+/* What becomes of a pending fault when the thread is seen doing something else. */
+static __noinline int fault_abandoned(struct task_struct *task, struct task_state *st)
+{
+	struct vma_slot *slot = fault_slot(st);
 	struct fs_cpu *cpu;
 
-	if (!st->user) { /* the system call got EFAULT; where the VMA allowed it, beyond the file */
-		struct vma_slot *slot = &st->vmas[st->slot <= VMA_CACHE ? st->slot : 0];
-
+	if (cfg.memcg && task_faults(task) != st->faults_before) {
+		/* it was counted, but its entry had gone again when that was seen */
+		fault_succeeded(task, st, table_walk(st, task->mm, st->addr), st->saw_major);
+	} else if (!cfg.report_minor) {
+		st->pending = 0; /* the ends of minor faults are not looked at */
+	} else if (!st->user) {
+		/* the system call got EFAULT; where the VMA allowed it, beyond the file's end */
 		fault_done(task, st, slot->region == FS_REGION_NONE ? FS_CLASS_SEGV : FS_CLASS_BUS,
 			   FS_FAULT_FAILED | FS_FAULT_NO_LATENCY, 0);
-		return;
+	} else {
+		st->pending = 0;
+		cpu = this_cpu();
+		if (cpu)
+			cpu->restarted++;
 	}
-	st->pending = 0;
-	cpu = this_cpu();
-	if (cpu)
-		cpu->restarted++;
+	return 0;
 }
 
 static __always_inline bool access_allowed(u64 vm_flags, u8 access)
@@ -175,7 +213,6 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 	struct task_state *st;
 	struct entry before;
 	struct vma_slot *slot;
-	u32 i;
 
 	if (!mm)
 		return;
@@ -197,14 +234,18 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 	st->user = user;
 	st->access = access;
 	st->numa = task_numa_mark(task);
-	i = region_at(st, mm, addr);
-	st->slot = i;
-	before = table_walk((u64)mm->pgd, addr);
+	st->saw_major = 0;
+	if (cfg.memcg)
+		st->faults_before = task_faults(task);
+	st->slot = region_at(st, mm, addr);
+	before = table_walk(st, mm, addr);
 	st->before = before.value;
 	st->before_level = before.level;
 	st->pending = 1;
-	if (!user && i <= VMA_CACHE) { /* a bad address given to a system call: nothing else tells */
-		slot = &st->vmas[i];
+	if (!cfg.in_kernel)
+		fault_emit_soon();
+	if (!user) { /* a bad address given to a system call: nothing else tells */
+		slot = fault_slot(st);
 		if (slot->region != FS_REGION_NONE && access != FS_ACCESS_UNKNOWN &&
 		    !access_allowed(slot->vm_flags, access)) {
 			fault_done(task, st, FS_CLASS_SEGV, FS_FAULT_FAILED | FS_FAULT_NO_LATENCY, 0);
@@ -218,10 +259,7 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 	struct mm_struct *mm = task->mm;
 	struct fs_cpu *cpu = this_cpu();
 	struct task_state *st;
-	struct vma_slot *slot;
-	struct entry after;
 	u64 addr = ctx->addr;
-	u8 class, order;
 
 	if (!cpu || !mm)
 		return 0;
@@ -229,11 +267,13 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 	st = task_state(task, cfg.target != FS_TARGET_MATCH);
 	if (!st)
 		return 0;
-	if (major)
-		st->seen_maj++;
-	else
-		st->seen_min++;
 	if (!st->pending || st->addr != addr) {
+		if (cfg.memcg && major && st->addr == addr) {
+			/* retried for want of a lock: PGFAULT looked like that of a minor fault */
+			cpu->major++;
+			cpu->lost[FS_LOSS_LATE_MAJOR]++;
+			return 0;
+		}
 		if (cfg.target == FS_TARGET_MATCH)
 			return 0;
 		/* began before the trace did: no latency, and the entry before it is not known */
@@ -248,18 +288,37 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 		st->numa = task_numa_mark(task);
 		st->slot = region_at(st, mm, addr);
 	}
-	if (st->slot <= VMA_CACHE && st->vmas[st->slot].region == FS_REGION_NONE)
-		st->slot = region_at(st, mm, addr); /* the stack has grown */
-	if (st->slot > VMA_CACHE)
+	fault_succeeded(task, st, table_walk(st, mm, addr), major);
+	return 0;
+}
+
+/*
+ * The same from the memory controller's counting, where the kernel shows that (6.14+, commit
+ * 9b0ae8ae4e92, with the controller enabled): mm_account_fault() counts PGFAULT before it raises the
+ * software event, at less than half the cost. It does so for failures, too: those leave no entry
+ * that serves the access. A fault that has read storage has counted PGMAJFAULT before.
+ */
+SEC("?tp_btf/count_memcg_events")
+int BPF_PROG(fault_counted, struct mem_cgroup *memcg, int item)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *st;
+	struct entry after;
+
+	if (item != (int)bpf_core_enum_value(enum vm_event_item, PGFAULT)) {
+		if (item != (int)bpf_core_enum_value(enum vm_event_item, PGMAJFAULT))
+			return 0;
+		st = task_state(task, false);
+		if (st && st->pending)
+			st->saw_major = 1;
 		return 0;
-	slot = &st->vmas[st->slot];
-	after = table_walk((u64)mm->pgd, addr);
-	if (st->access == FS_ACCESS_UNKNOWN)
-		st->access = access_from_entries(st, after);
-	class = classify(st, slot, after, st->access, major, &order);
-	if (st->numa != task_numa_mark(task))
-		class = FS_CLASS_NUMA;
-	fault_done(task, st, class, major ? FS_FAULT_MAJOR : 0, order);
+	}
+	st = task_state(task, false);
+	if (!st || !st->pending || !task->mm)
+		return 0;
+	after = table_walk(st, task->mm, st->addr);
+	if (entry_serves(after, st->access))
+		fault_succeeded(task, st, after, st->saw_major);
 	return 0;
 }
 

@@ -301,36 +301,15 @@ static __noinline void region_refine(struct mm_struct *mm, const struct vma_copy
 	}
 }
 
-/*
- * The region at addr, from the task's cache where its VMAs are known to be current. Returns its
- * index in st->vmas; region NONE where no VMA is.
- */
-static __always_inline u32 region_at(struct task_state *st, struct mm_struct *mm, u64 addr)
+/* The region at addr by a walk; kept in the task's cache where that can be trusted. */
+static __noinline u32 region_lookup(struct task_state *st, struct mm_struct *mm, u64 addr, u32 seq)
 {
 	struct vma_slot *slot = &st->vmas[VMA_CACHE];
-	u32 seq = mm_seq(mm), keep;
+	struct fs_cpu *cpu = this_cpu();
 	struct vma_copy c;
-	struct fs_cpu *cpu;
 	u64 vma;
+	u32 keep;
 
-	if (cfg.lock_seq && st->mm == (u64)mm && st->seq == seq) {
-#pragma unroll
-		for (u32 i = 0; i < VMA_CACHE; i++)
-			if (addr >= st->vmas[i].start && addr < st->vmas[i].end)
-				return i;
-	} else {
-#pragma unroll
-		for (u32 i = 0; i < VMA_CACHE; i++)
-			st->vmas[i].start = st->vmas[i].end = 0;
-		if (st->mm != (u64)mm) {
-			st->image_min = st->seen_min;
-			st->image_maj = st->seen_maj;
-			st->mm_since_ns = bpf_ktime_get_ns();
-		}
-		st->mm = (u64)mm;
-		st->seq = seq;
-	}
-	cpu = this_cpu();
 	if (cpu)
 		cpu->walks++;
 	if (!vma_find(mm, addr, &c, &vma)) {
@@ -352,6 +331,42 @@ static __always_inline u32 region_at(struct task_state *st, struct mm_struct *mm
 		return keep;
 	}
 	return VMA_CACHE;
+}
+
+/* The address space is another one, or has changed: nothing that was kept of it holds. */
+static __noinline u32 region_restart(struct task_state *st, struct mm_struct *mm, u32 seq)
+{
+#pragma unroll
+	for (u32 i = 0; i < VMA_CACHE; i++)
+		st->vmas[i].start = st->vmas[i].end = 0;
+	if (st->mm != (u64)mm) {
+		st->image_min = st->seen_min;
+		st->image_maj = st->seen_maj;
+		st->mm_since_ns = bpf_ktime_get_ns();
+	}
+	st->mm = (u64)mm;
+	st->seq = seq;
+	st->pmd_gib = 0;
+	return 0;
+}
+
+/*
+ * The region at addr, from the task's cache where its VMAs are known to be current. Returns its
+ * index in st->vmas; region NONE where no VMA is.
+ */
+static __always_inline u32 region_at(struct task_state *st, struct mm_struct *mm, u64 addr)
+{
+	u32 seq = mm_seq(mm);
+
+	if (cfg.lock_seq && st->mm == (u64)mm && st->seq == seq) {
+#pragma unroll
+		for (u32 i = 0; i < VMA_CACHE; i++)
+			if (addr >= st->vmas[i].start && addr < st->vmas[i].end)
+				return i;
+	} else {
+		region_restart(st, mm, seq);
+	}
+	return region_lookup(st, mm, addr, seq);
 }
 
 #endif /* FS_REGION_BPF_H */

@@ -29,12 +29,14 @@ struct task_state {
 	u64 ip;
 	u64 before;	/* page-table entry at entry */
 	u64 numa;
+	u64 faults_before; /* min_flt + maj_flt at entry */
+	u32 slot;	/* index of the region in vmas */
 	u8 pending;
 	u8 access;	/* enum fs_access */
 	u8 user;
 	u8 before_level;
 	u8 restarted;
-	u8 slot;	/* index of the region in vmas */
+	u8 saw_major;	/* PGMAJFAULT was counted */
 	u8 next;	/* vmas entry to replace */
 	u8 exiting;	/* its cells are being taken back */
 	/* who is it: verdicts of FS_TARGET_MATCH, and what they were made from */
@@ -48,6 +50,8 @@ struct task_state {
 	u64 mm_since_ns; /* when the thread first faulted in it */
 	u32 seq;
 	u32 pad;
+	u64 pmd_gib;	/* GiB of addresses + 1 that pmd_table is for; 0: none */
+	u64 pmd_table;
 	struct vma_slot vmas[VMA_CACHE + 1]; /* the last one is not kept */
 	/* faults of this thread that raised an exception: the rest of min_flt is populated */
 	u64 seen_min, seen_maj;
@@ -134,6 +138,15 @@ static __always_inline void count_loss(enum fs_loss why)
 
 	if (cpu)
 		cpu->lost[why]++;
+}
+
+/* Where the fault lies. The index is checked as the verifier wants it: on the value that is used. */
+static __always_inline struct vma_slot *fault_slot(struct task_state *st)
+{
+	u32 i = st->slot;
+
+	asm volatile("" : "+r"(i));
+	return &st->vmas[i <= VMA_CACHE ? i : VMA_CACHE];
 }
 
 static __always_inline struct task_state *task_state(struct task_struct *task, bool create)

@@ -53,7 +53,7 @@ struct fs_config {
 	__u8 by_mapping;	/* in-kernel cells are per region id */
 	__u8 calls_native;	/* mapping calls come from syscalls:*: raw probes serve 32-bit tasks */
 	__u8 threads;		/* the `targets` map holds tids */
-	__u8 pad[1];
+	__u8 memcg;		/* minor faults end with count_memcg_events */
 };
 
 /* How page tables are reached: found by the loader once the programs are loaded. */

@@ -64,6 +64,7 @@
 	X(CTL_RING, "event_ring_full", "the ring of calls, regions and lifetimes was full")       \
 	X(STORAGE, "no_task_storage", "no memory for a thread's state")                           \
 	X(MISSED, "missed", "faults the software events counted and no program saw")              \
+	X(LATE_MAJOR, "late_major", "major faults whose rows say minor")                          \
 	X(RECURSION, "recursion", "programs skipped because one was running on that CPU")         \
 	X(COMPAT_CALLS, "compat_calls", "mapping calls of 32-bit tasks that could not be seen")   \
 	X(PATH, "path_truncated", "file paths too deep or too long to copy")

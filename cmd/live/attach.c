@@ -29,6 +29,16 @@ static bool by_exceptions(const struct session *s)
 	return !per_task(s) && features__use(s->features, FEATURE_EXCEPTIONS);
 }
 
+/*
+ * Do minor faults end with count_memcg_events? Not where only some tasks pay for tracing: that
+ * tracepoint is everyone's. It needs the page tables, to tell a success from a failure.
+ */
+bool session__by_memcg(const struct session *s)
+{
+	return !per_task(s) && s->opts.minor && features__use(s->features, FEATURE_MEMCG_EVENTS) &&
+	       features__use(s->features, FEATURE_PAGE_TABLES) && by_exceptions(s);
+}
+
 static void want(struct bpf_program *prog, bool yes)
 {
 	bpf_program__set_autoload(prog, yes);
@@ -43,7 +53,10 @@ void session__choose_programs(struct session *s)
 	struct faultsnoop_bpf *k = s->skel;
 	struct bpf_program *prog;
 
-	want(k->progs.fault_min, faults);
+	want(k->progs.fault_min, faults && s->opts.minor && !session__by_memcg(s));
+	prog = bpf_object__find_program_by_name(k->obj, "fault_counted");
+	if (prog)
+		want(prog, faults && session__by_memcg(s));
 	want(k->progs.fault_maj, faults);
 	want(k->progs.fault_start, faults && !by_exceptions(s));
 	prog = bpf_object__find_program_by_name(k->obj, "exception_user");
@@ -151,10 +164,12 @@ static int attach_event(struct perf_list *list, struct perf_event_spec spec, __u
 
 static int attach_three(struct session *s, struct perf_event_spec spec)
 {
-	int err;
+	int err = 0;
 
 	/* completions first: a fault that began before is told from one that was missed */
-	err = attach_event(&s->minors, spec, PERF_COUNT_SW_PAGE_FAULTS_MIN, s->skel->progs.fault_min);
+	if (bpf_program__autoload(s->skel->progs.fault_min))
+		err = attach_event(&s->minors, spec, PERF_COUNT_SW_PAGE_FAULTS_MIN,
+				   s->skel->progs.fault_min);
 	if (!err)
 		err = attach_event(&s->majors, spec, PERF_COUNT_SW_PAGE_FAULTS_MAJ,
 				   s->skel->progs.fault_maj);
@@ -186,6 +201,8 @@ static int attach_faults(struct session *s)
 	err = attach_link(s, s->skel->progs.fault_signal);
 	if (!err)
 		err = attach_link(s, s->skel->progs.fault_exit);
+	if (!err)
+		err = attach_link(s, bpf_object__find_program_by_name(obj, "fault_counted"));
 	if (!err)
 		err = attach_link(s, bpf_object__find_program_by_name(obj, "exception_kernel"));
 	if (!err)
@@ -302,12 +319,13 @@ static enum session_result start_program(struct session *s)
 enum session_result session__start(struct session *s)
 {
 	enum session_result result = SESSION_OK;
-	int err = attach_lives(s);
+	/* fault_exit before life_exit: a thread's last fault comes before its end */
+	int err = attach_faults(s);
 
 	if (!err)
-		err = attach_calls(s);
+		err = attach_lives(s);
 	if (!err)
-		err = attach_faults(s);
+		err = attach_calls(s);
 	if (err) {
 		log_error("cannot attach: %s", strerror(-err));
 		return err == -EPERM || err == -EACCES ? SESSION_CANNOT : SESSION_FAILED;

@@ -67,6 +67,10 @@ static const struct feature_row rows[FEATURE_NR] = {
 		"raw-syscalls", "mapping calls of 32-bit tasks (raw sys_enter)", "none",
 		"mapping calls of 32-bit tasks are not seen", false,
 	},
+	[FEATURE_MEMCG_EVENTS] = {
+		"memcg-events", "the end of minor faults, more cheaply (count_memcg_events, Linux 6.14)",
+		"software event PAGE_FAULTS_MIN", "each fault costs about 20 ns more", false,
+	},
 };
 
 const struct feature_row *feature_row(enum feature_id id)
@@ -127,6 +131,21 @@ static void probe_tracepoints(struct features *f, enum feature_id id, const char
 		}
 }
 
+/* Does the memory controller count (it can be switched off at boot)? */
+static bool memory_controller_on(void)
+{
+	char line[256];
+	FILE *f = fopen("/proc/cgroups", "re");
+	int enabled = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "memory %*d %*d %d", &enabled) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return enabled;
+}
+
 static void probe_event(struct feature_state *st, int pid, int cpu, bool inherit)
 {
 	struct perf_event_attr attr = {
@@ -175,6 +194,7 @@ static void probe_all(struct features *f)
 	static const char *const lives[] = {"task_newtask", "sched_process_exec",
 					    "sched_process_exit", "task_rename", NULL};
 	static const char *const raw[] = {"sys_enter", "sys_exit", NULL};
+	static const char *const memcg[] = {"count_memcg_events", NULL};
 	struct feature_state *st = f->state;
 	int id;
 
@@ -189,6 +209,9 @@ static void probe_all(struct features *f)
 	probe_tracepoints(f, FEATURE_SIGNALS, signals);
 	probe_tracepoints(f, FEATURE_LIFETIMES, lives);
 	probe_tracepoints(f, FEATURE_RAW_SYSCALLS, raw);
+	probe_tracepoints(f, FEATURE_MEMCG_EVENTS, memcg);
+	if (st[FEATURE_MEMCG_EVENTS].available && !memory_controller_on())
+		absent(&st[FEATURE_MEMCG_EVENTS], "the memory controller is switched off");
 	probe_event(&st[FEATURE_SOFTWARE_EVENTS], -1, 0, false);
 	probe_event(&st[FEATURE_TASK_EVENTS], 0, -1, true);
 	f->tracefs_fd = tracefs__open();

@@ -123,6 +123,7 @@ static enum session_result configure(struct session *s)
 	cfg->report_failed = o->failed;
 	cfg->by_thread = o->by_thread;
 	cfg->by_mapping = o->by_mapping;
+	cfg->memcg = session__by_memcg(s);
 	cfg->calls_native = features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS);
 	size_rings(s, cfg);
 	s->shards = cfg->shards;
@@ -270,6 +271,10 @@ struct session *session__open(const struct session_opts *opts, struct features *
 	size_maps(s);
 	session__choose_programs(s);
 	*result = load(s);
+	if (!*result && session__by_memcg(s) != s->skel->rodata->cfg.memcg) {
+		session__close(s); /* page tables cannot be read after all: once more without */
+		return session__open(opts, features, result);
+	}
 	if (!*result)
 		return s;
 fail:

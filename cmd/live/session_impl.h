@@ -45,6 +45,9 @@ struct session {
 /* CLOCK_MONOTONIC, ns. */
 __u64 clock_ns(void);
 
+/* Does count_memcg_events take the place of PAGE_FAULTS_MIN? */
+bool session__by_memcg(const struct session *s);
+
 /* Mark the programs that this session needs; the others are not loaded. */
 void session__choose_programs(struct session *s);
 

@@ -3,6 +3,7 @@
 import argparse
 import concurrent.futures
 import fnmatch
+import functools
 import importlib
 import os
 import platform
@@ -69,6 +70,21 @@ def cases(prefix, parameters, *, serial=False, timeout=TIMEOUT_S):
 def check(condition, why):
     if not condition:
         raise Fail(why)
+
+
+def settled(function):
+    """Try three times: for cases that compare two runs in every detail, which other processes can
+    disturb. Two that fault on the same page of libc at the same time contend for its lock, and
+    one of the faults is then major. What the program does wrong, it does each time."""
+    @functools.wraps(function)
+    def attempts(*args, **options):
+        for left in (2, 1, 0):
+            try:
+                return function(*args, **options)
+            except Fail:
+                if not left:
+                    raise
+    return attempts
 
 
 def equal(got, wanted, what):

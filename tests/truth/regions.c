@@ -474,17 +474,6 @@ static void touch_raw_thread(struct area *a, unsigned int n)
 	truth_expect("thread-stack", "anon", n);
 }
 
-/* One CPU: pages in another CPU's LRU batch have one more reference and would be copied. */
-static void setup_fork(struct area *a)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(sched_getcpu(), &set);
-	sched_setaffinity(0, sizeof(set), &set);
-	a->mem = truth_anon(PAGES);
-}
-
 static void touch_fork(struct area *a, unsigned int n)
 {
 	int status;
@@ -534,7 +523,7 @@ static const struct part parts[] = {
 	{ "above-stack", PAGES / 2, setup_above, touch_above },
 	{ "above-libc", PAGES / 2, setup_above_libc, touch_above },
 	{ "raw-thread", PAGES, setup_raw_thread, touch_raw_thread },
-	{ "fork", PAGES, setup_fork, touch_fork },
+	{ "fork", PAGES, setup_anon, touch_fork },
 };
 /* clang-format on */
 #define NPARTS (sizeof(parts) / sizeof(parts[0]))
@@ -564,6 +553,20 @@ static unsigned int parse(char **argv, unsigned int argc)
 	return n;
 }
 
+/*
+ * One CPU: tasks that run at the same time race for who copies a shared page and who reuses it, and
+ * pages in another CPU's LRU batch have one more reference, so that they are copied.
+ */
+static void stay_here(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		truth_die_errno("sched_setaffinity");
+}
+
 static struct truth_count pass(unsigned int count, int real)
 {
 	struct truth_count before = truth_read(), after;
@@ -587,6 +590,7 @@ int main(int argc, char **argv)
 	if (argc < 3 + wait || (argc - wait) % 2 == 0)
 		truth_die(2, "usage: regions [wait] PART N [PART N]...");
 	truth_init(0);
+	stay_here();
 	count = parse(argv + 1 + wait, argc - 1 - wait);
 	for (unsigned int i = 0; i < count; i++)
 		todo[i].part->setup(&todo[i].area);

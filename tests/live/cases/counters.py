@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 
-from harness import ROOT, Skip, case, cases, check, equal, tool, truth
+from harness import ROOT, Skip, case, cases, check, equal, settled, tool, truth
 from snoop import evcount, of_program, run, scratch_file, stat
 
 PYTHON = sys.executable
@@ -88,6 +88,7 @@ def large_arguments():
 
 @cases("populated", ["map", "map-shm", "mlock", "populate-read", "populate-write", "direct",
                      "vmsplice"])
+@settled
 def populated(part):
     runs = [stat(["--by", "process"], [truth("populate"), part, n]) for n in ("00200", "00000")]
     equal(runs[0].total("populated") - runs[1].total("populated"), 200, "populated, in totals")
@@ -104,7 +105,8 @@ def populated(part):
     equal(tables[0][region,] - tables[1][region,], 200, f"populated in region {region}")
 
 
-@case("events/from-exec-on")
+@case("events/from-exec-on", serial=True)
+@settled
 def from_exec_on():
     """perf counts a program that it runs from exec on, and so do we: the same, run after run."""
     perf = tool("perf", "linux-perf")

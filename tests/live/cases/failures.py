@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Faults that fail, and exceptions that are no faults."""
-from harness import Skip, cases, check, equal, truth
+from harness import Skip, cases, check, equal, settled, truth
 from snoop import difference, region_class, stat, trace
 
 FAILING = ["efault", "segv-read", "segv-write", "segv-exec", "segv-noexec", "segv-readonly",
            "segv-prot-none", "bus"]
-ACCESS = {"write-file": ["write-file"], "write-pipe": [], "read-zero": []}
 
 
 @cases("failed", [(f"{part}{'-in-kernel' if options else ''}", part, options)
                   for part in FAILING for options in ([], ["--in-kernel"])])
+@settled
 def failed(_, part, options):
     runs = [stat(["--by", "region,class", *options], [truth("fixup"), part, n])
             for n in ("00100", "00000")]
@@ -26,6 +26,7 @@ def failed(_, part, options):
 @cases("kernel-access", [(f"{part}{'-in-kernel' if options else ''}", part, options)
                          for part in ("write-file", "write-pipe", "read-zero")
                          for options in ([], ["--in-kernel"])])
+@settled
 def kernel_access(_, part, options):
     """The kernel's own touches are faults; those with page faults disabled are fixups."""
     runs = [stat(["--by", "region,class", *options], [truth("fixup"), part, n])

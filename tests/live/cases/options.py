@@ -5,7 +5,7 @@ import io
 import json
 import re
 
-from harness import Skip, case, cases, check, equal, truth
+from harness import Skip, case, cases, check, equal, settled, truth
 from snoop import (Attached, Report, Target, difference, evcount, json_lines, no_errors, of_program,
                    run, sane, scratch_file, snoop, stat, trace)
 
@@ -84,7 +84,8 @@ def no_latency():
 @case("stat-top")
 def top():
     out = scratch_file("json")
-    result = snoop("stat", "-j", "--no-calls", "-o", out, "--by", "region,class", "--top", "3", "--", *regions())
+    result = snoop("stat", "-j", "--no-calls", "-o", out, "--by", "region,class", "--top", "3",
+                   "--", *regions())
     no_errors(result)
     with open(out, "rb") as f:
         report = Report(json_lines(f.read()), "", result)
@@ -146,7 +147,8 @@ def duration_of_program():
 
 @case("stat-csv")
 def stat_csv():
-    result = snoop("stat", "--csv", "--no-calls", "--top", "1000", "--by", "region,class", "--", *regions())
+    result = snoop("stat", "--csv", "--no-calls", "--top", "1000", "--by", "region,class",
+                   "--", *regions())
     no_errors(result)
     start = result.text().index("region")
     rows = list(csv.DictReader(io.StringIO(result.text()[start:].split("pid=")[0])))
@@ -166,6 +168,7 @@ def which_faults(option, kind):
 @cases("stat-region", [(f"{names}{'-in-kernel' if options else ''}", names, options)
                        for names in ("heap", "anon,file", "thread-stack", "data", "bss,heap")
                        for options in ([], ["--in-kernel"])])
+@settled
 def region_filter(_, names, options):
     """Only those regions; their counts are not changed by it."""
     program = [*regions(), "thread-stack", "00040", "data", "00030", "bss", "00020"]
@@ -281,7 +284,8 @@ def trace_failed():
 
 @case("trace/max-events")
 def trace_max_events():
-    result = snoop("trace", "-j", "--events", "fault", "--max-events", "7", "--", truth("regions"), "anon", "100")
+    result = snoop("trace", "-j", "--events", "fault", "--max-events", "7", "--",
+                   truth("regions"), "anon", "100")
     lines = [e for e in result.out.splitlines() if e.startswith(b'{"event')]
     lines = [e for e in lines if json.loads(e)["event"] not in ("lost", "summary")]
     equal(len(lines), 7, "events")
@@ -316,7 +320,8 @@ def trace_csv():
     check(None not in {k for r in rows for k in r}, "lines of different lengths")
 
 
-@case("trace/stat-agrees")
+@case("trace/stat-agrees", serial=True)
+@settled
 def trace_stat_agree():
     """Both count the same run of a program alike, by region and class."""
     events, _ = trace(["--events", "fault"], regions())
@@ -429,8 +434,8 @@ def completion():
 @case("verbose")
 def verbose():
     """-v speaks on stderr only; without it there is nothing to say."""
-    quiet = snoop("stat", "-j", "--no-calls", "-o", scratch_file("j"), "--", truth("regions"), "anon",
-                  "10")
+    quiet = snoop("stat", "-j", "--no-calls", "-o", scratch_file("j"), "--",
+                  truth("regions"), "anon", "10")
     equal(quiet.errors(), "", "stderr without -v")
     loud = snoop("stat", "-j", "--no-calls", "-v", "-o", scratch_file("j"), "--", truth("regions"),
                  "anon", "10")
@@ -445,7 +450,8 @@ def schemas():
             raise Skip("no jsonschema to check with; the package python3-jsonschema brings it")
 
 
-@case("stat-same-run-twice")
+@case("stat-same-run-twice", serial=True)
+@settled
 def repeatable():
     """The same program, twice, without randomisation: the same table."""
     tables = [sane(stat(["--by", "region,class"], regions())).table("region", "class")

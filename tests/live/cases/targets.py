@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Whom: everything, processes, threads, names, cgroups of both versions, a PID namespace."""
+import contextlib
 import os
 import re
 import signal
@@ -63,12 +64,12 @@ def follows(_, options, wanted):
     check(wanted <= children <= wanted * 1.2, f"{children} copies of the children, {wanted} made")
 
 
-@case("target-tid")
+@case("target-tid", timeout=20)
 def by_tid():
     with Target(truth("regions"), "wait", "thread-stack", "150", OWN, "70") as target:
         tid, = [int(t) for t in os.listdir(f"/proc/{target.pid}/task") if int(t) != target.pid]
-        with Attached("stat", "-j", "--no-calls", "--top", "1000", "--by", "thread,region,class", "-t",
-                      str(tid)) as snoop:
+        with Attached("stat", "-j", "--no-calls", "--top", "1000", "--by",
+                      "thread,region,class", "-t", str(tid)) as snoop:
             target.finish()
             report = sane(snoop.report())
     table = report.table("tid", "region", "class")
@@ -118,13 +119,12 @@ def cgroup_roots():
 class Cgroup:
     """A cgroup, one below it, and one beside it; gone afterwards."""
 
-    def __init__(self, version):
-        for kind, where in cgroup_roots():
-            if kind == version:
-                self.top = os.path.join(where, f"faultsnoop-test-{os.getpid()}-{id(self):x}")
-                break
-        else:
+    def __init__(self, version, where=None):
+        found = [where] if where else [w for kind, w in cgroup_roots() if kind == version]
+        if not found:
             raise Skip(f"no cgroup hierarchy of {version} is mounted; a VM with one runs it")
+        self.where = found[0]
+        self.top = os.path.join(self.where, f"faultsnoop-test-{os.getpid()}-{id(self):x}")
         self.below = os.path.join(self.top, "below")
         self.beside = self.top + "-beside"
 
@@ -187,21 +187,30 @@ def moved(version):
     check(table[target.pid, "data", "cow"] == 0, "faults of before it was moved are in the report")
 
 
-@cases("by-cgroup", [("v2", [])])
-def rows_by_cgroup(version, options):
-    with Cgroup(version) as group:
+@case("by-cgroup")
+def rows_by_cgroup():
+    """Each hierarchy has a cgroup of the same name below its root; one of them is shown."""
+    with contextlib.ExitStack() as stack:
+        groups = []
+        for version, where in cgroup_roots():
+            if version == "v2" or where.endswith("/memory"):
+                groups.append(stack.enter_context(Cgroup(version, where)))
+        if not groups:
+            raise Skip("no cgroup hierarchy is mounted; a VM with one runs it")
         with Target(truth("regions"), "wait", OWN, "90") as target:
-            move(target.pid, group.below)
-            with Attached("stat", "-j", "--no-calls", "--top", "1000000", "--by", "cgroup,region,class", *options,
-                          "-p", str(target.pid)) as snoop:
+            for group in groups:
+                move(target.pid, group.below)
+            with Attached("stat", "-j", "--no-calls", "--top", "1000000", "--by",
+                          "cgroup,region,class", "-p", str(target.pid)) as snoop:
                 target.finish()
                 report = sane(snoop.report())
-        leave(target, group.below)
+        for group in groups:
+            leave(target, group.below)
     found = {r["cgroup"]: r["faults"] for r in report.rows()
              if (r["region"], r["class"]) == ("shm", "shmem")}
-    suffix = os.path.join(os.path.basename(group.top), "below")
-    equal([n for path, n in found.items() if path and path.endswith(suffix)], [90],
-          f"faults of the cgroup {suffix} in {found}")
+    paths = [os.path.relpath(g.below, g.where) for g in groups]
+    equal([n for path, n in found.items() if path and path.endswith(tuple(paths))], [90],
+          f"faults of one of the cgroups {paths} in {found}")
 
 
 @cases("target-pid-namespace", BOTH)

@@ -2,7 +2,7 @@
 """Regions and classes: a known number of pages touched, in the stream and in the kernel."""
 import os
 
-from harness import PAGE, Fail, case, cases, check, equal, truth
+from harness import PAGE, Fail, case, cases, check, equal, settled, truth
 from snoop import (PAGES_OF, Attached, Target, difference, region_class, sane, stat)
 
 PARTS = """heap anon zero zero-write anon-exec file-private file-read file-shared shared-reuse sysv
@@ -21,6 +21,7 @@ def arguments(parts, real=True):
     return [a for p in parts for a in (p, f"{pages(p) if real else 0:05d}")]
 
 
+@settled
 def compare(options, program, real, idle, calls=False):
     """Two runs that differ by the touches alone: so must the tables."""
     runs = [stat(["--by", "region,class", *options], [truth(program), *args], calls=calls)
@@ -36,12 +37,12 @@ def compare(options, program, real, idle, calls=False):
     return runs
 
 
-@cases("region", PARTS + ["hugetlb"])
+@cases("region", PARTS + ["hugetlb"], serial=True)
 def region(part):
     compare([], "regions", arguments([part]), arguments([part], False))
 
 
-@cases("region-in-kernel", PARTS + ["hugetlb"])
+@cases("region-in-kernel", PARTS + ["hugetlb"], serial=True)
 def region_in_kernel(part):
     compare(IN_KERNEL, "regions", arguments([part]), arguments([part], False))
 
@@ -53,12 +54,13 @@ def region_in_kernel(part):
     ("32-bit", "regions32", []), ("32-bit-in-kernel", "regions32", IN_KERNEL),
     ("no-latency", "regions", ["--no-latency"]),
     ("no-latency-in-kernel", "regions", ["--no-latency", "--in-kernel"]),
-])
+], serial=True)
 def regions_together(_, program, options):
     compare(options, program, arguments(PARTS), arguments(PARTS, False), calls=True)
 
 
-@case("regions-together/stream-equals-in-kernel")
+@case("regions-together/stream-equals-in-kernel", serial=True)
+@settled
 def stream_equals_in_kernel():
     program = [truth("regions"), *arguments(PARTS)]
     for by in ("region,class", "file,region", "process,region,class"):
@@ -75,7 +77,8 @@ def stream_equals_in_kernel():
             equal(difference(stream, kernel), {}, f"{what} by {by}, stream less --in-kernel")
 
 
-@cases("file", [("stream", []), ("in-kernel", IN_KERNEL)])
+@cases("file", [("stream", []), ("in-kernel", IN_KERNEL)], serial=True)
+@settled
 def by_file(_, options):
     """Pages of a library that is loaded while it is traced belong to that library."""
     def program(real):
@@ -89,7 +92,8 @@ def by_file(_, options):
           "faults by (file, region, class)")
 
 
-@case("mapping")
+@case("mapping", serial=True)
+@settled
 def by_mapping():
     """One mapping of one process, with its bounds."""
     runs = [stat(["--by", "mapping,class"], [truth("regions"), "anon", n])
@@ -103,7 +107,8 @@ def by_mapping():
 
 
 @cases("running", ["heap", "anon", "file-private", "data", "bss", "lib-data", "lib-bss", "sysv",
-                   "thread-stack", "above-stack", "above-libc", "stack"])
+                   "thread-stack", "above-stack", "above-libc", "stack"], serial=True)
+@settled
 def running(part):
     """A process, and its threads, that were there before the trace."""
     with Target(truth("regions"), "wait", *arguments([part])) as target:
@@ -117,7 +122,8 @@ def running(part):
     equal({k: table[k] for k in expected}, dict(expected), "faults by (region, class)")
 
 
-@case("running-in-kernel")
+@case("running-in-kernel", serial=True)
+@settled
 def running_in_kernel():
     parts = ["heap", "anon", "data", "bss", "lib-data", "lib-bss", "thread-stack"]
     with Target(truth("regions"), "wait", *arguments(parts)) as target:
@@ -138,7 +144,9 @@ def thp(_, options):
 
 
 @cases("major", [(f"{part}{'-in-kernel' if options else ''}", part, options)
-                 for part in ("private", "shared", "refault") for options in ([], IN_KERNEL)])
+                 for part in ("private", "shared", "refault") for options in ([], IN_KERNEL)],
+       serial=True)
+@settled
 def major(_, part, options):
     n = "00030" if part == "refault" else "00200"
     runs = [stat(["--by", "region,class", *options], [truth("major"), part, count])
@@ -150,7 +158,8 @@ def major(_, part, options):
     equal(runs[0].total("major") - runs[1].total("major"), int(n), "major faults in totals")
 
 
-@cases("uffd", [("stream", []), ("in-kernel", IN_KERNEL)])
+@cases("uffd", [("stream", []), ("in-kernel", IN_KERNEL)], serial=True)
+@settled
 def uffd(_, options):
     """Class uffd, and a latency that another clock took as well."""
     runs = [stat(["--by", "region,class", *options], [truth("uffd"), n, "2000"])
@@ -167,7 +176,8 @@ def uffd(_, options):
     check(2_000_000 <= latency["p50"] <= latency["max"], f"p50 below the delay of 2 ms: {latency}")
 
 
-@case("uffd/restarted-by-signals")
+@case("uffd/restarted-by-signals", serial=True)
+@settled
 def restarted():
     """An instruction that a signal interrupts and that is restarted is one fault."""
     args = [truth("uffd"), "00020", "10000", "2000"]

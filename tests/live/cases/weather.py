@@ -226,7 +226,8 @@ def interrupt_start():
     """At any moment of the start: it ends, and leaves no half of a JSON document."""
     for _ in range(5):
         out = scratch_file("json")
-        process = spawn([harness.FAULTSNOOP, "stat", "-a", "-j", "--no-calls", "-o", out, "-d", "20"],
+        process = spawn([harness.FAULTSNOOP, "stat", "-a", "-j", "--no-calls", "-o", out, "-d",
+                         "20"],
                         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
         wait_until(lambda o=out, p=process: os.path.exists(o) or p.poll() is not None,
                    "it has begun")
