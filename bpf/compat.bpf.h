@@ -114,6 +114,14 @@ static __always_inline u64 task_numa_mark(struct task_struct *task)
 	return task->numa_faults_locality[0] + task->numa_faults_locality[1];
 }
 
+/* Is the task inside execve? Without the bit a rename comes before each exec, and does no harm. */
+static __always_inline bool in_execve(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->in_execve))
+		return false;
+	return BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
+}
+
 /* The user registers of a task: at the top of its kernel stack (arch task_pt_regs()). */
 static __always_inline bool is_compat_task(struct task_struct *task)
 {

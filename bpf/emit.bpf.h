@@ -56,13 +56,12 @@ static __always_inline bool cell_add(struct fs_cpu *cpu, struct task_state *st,
 	if (below)
 		n = slot->cells[class];
 	if (!n) {
-		u64 id = bpf_get_current_pid_tgid();
 		struct fs_cell_key key = {};
 
 		key.cgroup_id = cfg.want_cgroup ? st->cgroup_id : 0;
 		key.mm = st->mm;
-		key.pid = id >> 32;
-		key.tid = cfg.by_thread ? (u32)id : 0;
+		key.pid = task->tgid;
+		key.tid = cfg.by_thread ? task->pid : 0;
 		key.region_id = cfg.by_mapping ? slot->region_id : 0;
 		key.region = below ? slot->below : slot->above;
 		key.class = class;
@@ -113,10 +112,10 @@ static __always_inline void fault_emit_soon(void)
 
 static __always_inline void fault_emit(struct fs_cpu *cpu, struct task_state *st,
 				       struct vma_slot *slot, u8 class, u8 flags, u8 order,
-				       u64 latency)
+				       u64 latency, struct task_struct *task)
 {
 	u32 id = bpf_get_smp_processor_id(), index;
-	u64 head = cpu->head, who;
+	u64 head = cpu->head;
 	struct fs_fault *f;
 
 	if (cpu->busy) {
@@ -132,14 +131,13 @@ static __always_inline void fault_emit(struct fs_cpu *cpu, struct task_state *st
 	if (!f)
 		return;
 	*(volatile u32 *)&cpu->busy = 1;
-	who = bpf_get_current_pid_tgid();
-	f->time_ns = cfg.latency ? st->entry_ns : last_control_ns;
+	f->time_ns = st->entry_ns;
 	f->latency_ns = latency;
 	f->addr = st->addr;
 	f->ip = st->ip;
 	f->cgroup_id = st->cgroup_id;
-	f->pid = who >> 32;
-	f->tid = (u32)who;
+	f->pid = task->tgid;
+	f->tid = task->pid;
 	f->region_id = slot->region_id;
 	f->stack_id = 0;
 	f->region = slot->region;

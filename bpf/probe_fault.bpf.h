@@ -21,8 +21,8 @@ static __always_inline u8 classify_present(struct entry before, struct entry aft
 					   u8 access)
 {
 	if (access == FS_ACCESS_WRITE && !entry_writable(before.value)) {
-		if (!entry_present(after.value))
-			return FS_CLASS_UNKNOWN;
+		if (!entry_present(after.value)) /* gone again */
+			return FS_CLASS_COW;
 		if (entry_pfn_at(before, addr) == entry_pfn_at(after, addr))
 			return FS_CLASS_REUSE;
 		return FS_CLASS_COW;
@@ -83,8 +83,8 @@ static __always_inline u8 classify(const struct task_state *st, const struct vma
 	}
 	if (is_file_backed(slot->region))
 		return classify_file(slot, access, major);
-	if (!entry_present(after.value))
-		return FS_CLASS_SPURIOUS;
+	if (!entry_present(after.value)) /* gone again */
+		return access == FS_ACCESS_READ ? FS_CLASS_ZERO : FS_CLASS_ANON;
 	return entry_special(after.value) ? FS_CLASS_ZERO : FS_CLASS_ANON;
 }
 
@@ -114,7 +114,7 @@ static __always_inline void fault_done(struct task_struct *task, struct task_sta
 	} else if (flags & FS_FAULT_NO_LATENCY) {
 		st->entry_ns = bpf_ktime_get_ns(); /* when it was noticed */
 	} else {
-		latency = bpf_ktime_get_ns() - st->entry_ns;
+		latency = (st->done_ns ? st->done_ns : bpf_ktime_get_ns()) - st->entry_ns;
 	}
 	if (!st->user)
 		flags |= FS_FAULT_KERNEL;
@@ -136,7 +136,7 @@ static __always_inline void fault_done(struct task_struct *task, struct task_sta
 	if (cfg.in_kernel && slot->exact &&
 	    cell_add(cpu, st, slot, class, flags, order, latency, task))
 		return;
-	fault_emit(cpu, st, slot, class, flags, order, latency);
+	fault_emit(cpu, st, slot, class, flags, order, latency, task);
 }
 
 /* Does this entry let the access go on? Then the fault that made it has succeeded. */
@@ -168,9 +168,28 @@ static __always_inline void fault_succeeded(struct task_struct *task, struct tas
 	fault_done(task, st, class, major ? FS_FAULT_MAJOR : 0, order);
 }
 
-static __always_inline u64 task_faults(struct task_struct *task)
+/* Has the kernel counted the pending fault, which nothing has looked at since? */
+static __always_inline bool was_counted(struct task_struct *task, struct task_state *st)
 {
-	return task->min_flt + task->maj_flt;
+	return task->min_flt != st->min_before || task->maj_flt != st->maj_before;
+}
+
+/*
+ * Look at a fault after it was counted: at the thread's next fault, or at the end. The entry that it
+ * left may have gone again; what was there before and the access still tell most.
+ */
+static __noinline int fault_late(struct task_struct *task, struct task_state *st)
+{
+	struct mm_struct *mm = task->mm;
+	struct entry after = {};
+
+	if (mm && st->mm == (u64)mm) {
+		if (mm_seq(mm) != st->seq)
+			st->pmd_gib = 0;
+		after = table_walk(st, mm, st->addr);
+	}
+	fault_succeeded(task, st, after, task->maj_flt != st->maj_before);
+	return 0;
 }
 
 /* What becomes of a pending fault when the thread is seen doing something else. */
@@ -179,10 +198,7 @@ static __noinline int fault_abandoned(struct task_struct *task, struct task_stat
 	struct vma_slot *slot = fault_slot(st);
 	struct fs_cpu *cpu;
 
-	if (cfg.memcg && task_faults(task) != st->faults_before) {
-		/* it was counted, but its entry had gone again when that was seen */
-		fault_succeeded(task, st, table_walk(st, task->mm, st->addr), st->saw_major);
-	} else if (!cfg.report_minor) {
+	if (!cfg.report_minor) {
 		st->pending = 0; /* the ends of minor faults are not looked at */
 	} else if (!st->user) {
 		/* the system call got EFAULT; where the VMA allowed it, beyond the file's end */
@@ -195,6 +211,22 @@ static __noinline int fault_abandoned(struct task_struct *task, struct task_stat
 			cpu->restarted++;
 	}
 	return 0;
+}
+
+/* A thread with a pending fault is at the beginning of another, or at its end. True: it is the same. */
+static __always_inline bool fault_settle(struct task_struct *task, struct task_state *st, u64 addr,
+					 u64 ip)
+{
+	if (cfg.late && was_counted(task, st)) {
+		fault_late(task, st);
+		return false;
+	}
+	if (st->addr == addr && st->ip == ip && st->mm == (u64)task->mm) {
+		st->restarted = 1; /* the same fault: its time runs on */
+		return true;
+	}
+	fault_abandoned(task, st);
+	return false;
 }
 
 static __always_inline bool access_allowed(u64 vm_flags, u8 access)
@@ -219,15 +251,11 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 	st = task_state(task, true);
 	if (!st || !task_matches(st, task))
 		return;
-	if (st->pending) {
-		if (st->addr == addr && st->ip == ip && st->mm == (u64)mm) {
-			st->restarted = 1; /* the same fault: its time runs on */
-			return;
-		}
-		fault_abandoned(task, st);
-	}
+	if (st->pending && fault_settle(task, st, addr, ip))
+		return;
 	if (cfg.latency)
 		st->entry_ns = bpf_ktime_get_ns();
+	st->done_ns = 0;
 	st->restarted = 0;
 	st->addr = addr;
 	st->ip = ip;
@@ -235,9 +263,14 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 	st->access = access;
 	st->numa = task_numa_mark(task);
 	st->saw_major = 0;
-	if (cfg.memcg)
-		st->faults_before = task_faults(task);
+	if (cfg.late) {
+		st->min_before = task->min_flt;
+		st->maj_before = task->maj_flt;
+		st->slept_before = task->nvcsw;
+	}
 	st->slot = region_at(st, mm, addr);
+	if (!cfg.latency)
+		st->entry_ns = last_control_ns; /* after that of a new region or image */
 	before = table_walk(st, mm, addr);
 	st->before = before.value;
 	st->before_level = before.level;
@@ -269,9 +302,10 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 		return 0;
 	if (!st->pending || st->addr != addr) {
 		if (cfg.memcg && major && st->addr == addr) {
-			/* retried for want of a lock: PGFAULT looked like that of a minor fault */
-			cpu->major++;
-			cpu->lost[FS_LOSS_LATE_MAJOR]++;
+			if (!st->saw_major) { /* PGFAULT looked like that of a minor fault */
+				cpu->major++;
+				cpu->lost[FS_LOSS_LATE_MAJOR]++;
+			}
 			return 0;
 		}
 		if (cfg.target == FS_TARGET_MATCH)
@@ -284,7 +318,8 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 		st->before_level = 0;
 		st->before = 0;
 		st->restarted = 0;
-		st->entry_ns = cfg.latency ? bpf_ktime_get_ns() : 0;
+		st->entry_ns = cfg.latency ? bpf_ktime_get_ns() : last_control_ns;
+		st->done_ns = 0;
 		st->numa = task_numa_mark(task);
 		st->slot = region_at(st, mm, addr);
 	}
@@ -316,6 +351,14 @@ int BPF_PROG(fault_counted, struct mem_cgroup *memcg, int item)
 	st = task_state(task, false);
 	if (!st || !st->pending || !task->mm)
 		return 0;
+	if (!st->saw_major && task->nvcsw != st->slept_before) {
+		/*
+		 * It has slept: it may have been retried for want of a folio's lock, which makes it major. If
+		 * so PAGE_FAULTS_MAJ comes at once; else the thread's next fault looks at it.
+		 */
+		st->done_ns = cfg.latency ? bpf_ktime_get_ns() : 0;
+		return 0;
+	}
 	after = table_walk(st, task->mm, st->addr);
 	if (entry_serves(after, st->access))
 		fault_succeeded(task, st, after, st->saw_major);
@@ -423,10 +466,27 @@ int BPF_PROG(fault_exit)
 
 	if (!st || !st->pending)
 		return 0;
-	if (BPF_CORE_READ(task, signal, oom_mm))
+	if (cfg.late && was_counted(task, st))
+		fault_late(task, st);
+	else if (BPF_CORE_READ(task, signal, oom_mm))
 		fault_done(task, st, FS_CLASS_OOM, FS_FAULT_FAILED, 0);
 	else
 		fault_abandoned(task, st);
+	return 0;
+}
+
+/* At the end, when nothing else is attached: faults that were counted and not looked at. */
+SEC("?iter/task")
+int fault_flush(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct task_state *st;
+
+	if (!task)
+		return 0;
+	st = task_state(task, false);
+	if (st && st->pending && was_counted(task, st))
+		fault_late(task, st);
 	return 0;
 }
 

@@ -161,7 +161,7 @@ int BPF_PROG(life_rename, struct task_struct *task, const char *comm)
 {
 	struct fs_rename_event ev = {};
 
-	if (!reported(task))
+	if (!reported(task) || in_execve(task)) /* execve names the new image, in its own event */
 		return 0;
 	head_init(&ev.head, FS_EVENT_RENAME, sizeof(ev));
 	ev.head.pid = task->tgid;

@@ -343,6 +343,8 @@ static __noinline u32 region_restart(struct task_state *st, struct mm_struct *mm
 		st->image_min = st->seen_min;
 		st->image_maj = st->seen_maj;
 		st->mm_since_ns = bpf_ktime_get_ns();
+		if (!cfg.latency)
+			last_control_ns = st->mm_since_ns;
 	}
 	st->mm = (u64)mm;
 	st->seq = seq;

@@ -29,7 +29,9 @@ struct task_state {
 	u64 ip;
 	u64 before;	/* page-table entry at entry */
 	u64 numa;
-	u64 faults_before; /* min_flt + maj_flt at entry */
+	u64 min_before, maj_before; /* min_flt, maj_flt and nvcsw at entry */
+	u64 slept_before;
+	u64 done_ns;	/* when it was over, where that is looked at later; else 0 */
 	u32 slot;	/* index of the region in vmas */
 	u8 pending;
 	u8 access;	/* enum fs_access */

@@ -54,6 +54,8 @@ struct fs_config {
 	__u8 calls_native;	/* mapping calls come from syscalls:*: raw probes serve 32-bit tasks */
 	__u8 threads;		/* the `targets` map holds tids */
 	__u8 memcg;		/* minor faults end with count_memcg_events */
+	__u8 late;		/* some faults, or all, are looked at only after they were counted */
+	__u8 pad[7];
 };
 
 /* How page tables are reached: found by the loader once the programs are loaded. */

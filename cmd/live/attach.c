@@ -35,8 +35,17 @@ static bool by_exceptions(const struct session *s)
  */
 bool session__by_memcg(const struct session *s)
 {
-	return !per_task(s) && s->opts.minor && features__use(s->features, FEATURE_MEMCG_EVENTS) &&
+	return !per_task(s) && s->opts.minor && !s->opts.no_latency && features__use(s->features, FEATURE_MEMCG_EVENTS) &&
 	       features__use(s->features, FEATURE_PAGE_TABLES) && by_exceptions(s);
+}
+
+/*
+ * Without latency nothing needs to be done when a fault ends: the thread's next one finds it counted.
+ */
+bool session__by_next(const struct session *s)
+{
+	return s->opts.no_latency && !per_task(s) && by_exceptions(s) &&
+	       features__use(s->features, FEATURE_PAGE_TABLES);
 }
 
 static void want(struct bpf_program *prog, bool yes)
@@ -53,11 +62,12 @@ void session__choose_programs(struct session *s)
 	struct faultsnoop_bpf *k = s->skel;
 	struct bpf_program *prog;
 
-	want(k->progs.fault_min, faults && s->opts.minor && !session__by_memcg(s));
+	want(k->progs.fault_min, faults && s->opts.minor && !session__by_memcg(s) && !session__by_next(s));
+	want(k->progs.fault_flush, faults && (session__by_memcg(s) || session__by_next(s)));
 	prog = bpf_object__find_program_by_name(k->obj, "fault_counted");
 	if (prog)
 		want(prog, faults && session__by_memcg(s));
-	want(k->progs.fault_maj, faults);
+	want(k->progs.fault_maj, faults && !session__by_next(s));
 	want(k->progs.fault_start, faults && !by_exceptions(s));
 	prog = bpf_object__find_program_by_name(k->obj, "exception_user");
 	if (prog)
@@ -170,7 +180,7 @@ static int attach_three(struct session *s, struct perf_event_spec spec)
 	if (bpf_program__autoload(s->skel->progs.fault_min))
 		err = attach_event(&s->minors, spec, PERF_COUNT_SW_PAGE_FAULTS_MIN,
 				   s->skel->progs.fault_min);
-	if (!err)
+	if (!err && bpf_program__autoload(s->skel->progs.fault_maj))
 		err = attach_event(&s->majors, spec, PERF_COUNT_SW_PAGE_FAULTS_MAJ,
 				   s->skel->progs.fault_maj);
 	if (!err && !by_exceptions(s))
@@ -358,6 +368,28 @@ static __u64 recursion_misses(struct session *s)
 	return sum;
 }
 
+/* Run fault_flush over all tasks: reading its iterator does. */
+static void flush_late(struct session *s)
+{
+	struct bpf_program *prog = s->skel->progs.fault_flush;
+	struct bpf_link *link;
+	char buf[64];
+	int fd;
+
+	if (!bpf_program__autoload(prog) || bpf_program__fd(prog) < 0)
+		return;
+	link = bpf_program__attach_iter(prog, NULL);
+	fd = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
+	if (fd < 0) {
+		log_warn("the last fault of each thread may be missing: %s", strerror(errno));
+	} else {
+		while (read(fd, buf, sizeof(buf)) > 0)
+			;
+		close(fd);
+	}
+	bpf_link__destroy(link);
+}
+
 void session__stop(struct session *s)
 {
 	if (s->stopped || !s->skel)
@@ -373,4 +405,5 @@ void session__stop(struct session *s)
 	for (size_t i = 0; i < s->nlinks; i++)
 		bpf_link__destroy(s->links[i]);
 	s->nlinks = 0;
+	flush_late(s);
 }

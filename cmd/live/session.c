@@ -124,6 +124,7 @@ static enum session_result configure(struct session *s)
 	cfg->by_thread = o->by_thread;
 	cfg->by_mapping = o->by_mapping;
 	cfg->memcg = session__by_memcg(s);
+	cfg->late = cfg->memcg || session__by_next(s);
 	cfg->calls_native = features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS);
 	size_rings(s, cfg);
 	s->shards = cfg->shards;
@@ -271,7 +272,7 @@ struct session *session__open(const struct session_opts *opts, struct features *
 	size_maps(s);
 	session__choose_programs(s);
 	*result = load(s);
-	if (!*result && session__by_memcg(s) != s->skel->rodata->cfg.memcg) {
+	if (!*result && (session__by_memcg(s) || session__by_next(s)) != s->skel->rodata->cfg.late) {
 		session__close(s); /* page tables cannot be read after all: once more without */
 		return session__open(opts, features, result);
 	}

@@ -48,6 +48,9 @@ __u64 clock_ns(void);
 /* Does count_memcg_events take the place of PAGE_FAULTS_MIN? */
 bool session__by_memcg(const struct session *s);
 
+/* Is a fault looked at when the thread's next one begins? */
+bool session__by_next(const struct session *s);
+
 /* Mark the programs that this session needs; the others are not loaded. */
 void session__choose_programs(struct session *s);
 
