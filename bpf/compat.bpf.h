@@ -90,8 +90,7 @@ static __always_inline struct path *file_user_path(struct file *file)
 {
 	if (bpf_core_field_exists(((struct backing_file___user *)0)->user_path) &&
 	    (BPF_CORE_READ(file, f_mode) & FMODE_BACKING_BIT))
-		return (void *)file +
-		       bpf_core_field_offset(struct backing_file___user, user_path);
+		return (void *)file + bpf_core_field_offset(struct backing_file___user, user_path);
 	return (void *)file + bpf_core_field_offset(struct file, f_path);
 }
 

@@ -9,8 +9,8 @@
 
 #include "state.bpf.h"
 
-#define PATH_MAX_STEPS 128
-#define TMPFS_MAGIC	0x01021994
+#define PATH_MAX_STEPS  128
+#define TMPFS_MAGIC     0x01021994
 #define HUGETLBFS_MAGIC 0x958458f6
 
 struct {
@@ -69,7 +69,8 @@ static long path_step(u32 step, struct path_walk *w)
 		w->truncated = 1;
 		return 1;
 	}
-	n = bpf_probe_read_kernel_str(&s->bytes[sizeof(s->file) + len], 256, BPF_CORE_READ(dentry, d_name.name));
+	n = bpf_probe_read_kernel_str(&s->bytes[sizeof(s->file) + len], 256,
+				      BPF_CORE_READ(dentry, d_name.name));
 	if (n <= 0)
 		return 1;
 	w->len = len + n;

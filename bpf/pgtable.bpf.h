@@ -17,14 +17,14 @@
 
 #if defined(__TARGET_ARCH_x86)
 /* arch/x86/include/asm/pgtable_types.h */
-#define ENTRY_PHYS	0x000ffffffffff000UL
-#define ENTRY_PRESENT	(1UL << 0)
-#define ENTRY_WRITABLE	(1UL << 1)
-#define ENTRY_ACCESSED	(1UL << 5)
-#define ENTRY_DIRTY	(1UL << 6)
-#define ENTRY_HUGE	(1UL << 7)
-#define ENTRY_PROTNONE	(1UL << 8)
-#define ENTRY_SPECIAL	(1UL << 9)
+#define ENTRY_PHYS             0x000ffffffffff000UL
+#define ENTRY_PRESENT          (1UL << 0)
+#define ENTRY_WRITABLE         (1UL << 1)
+#define ENTRY_ACCESSED         (1UL << 5)
+#define ENTRY_DIRTY            (1UL << 6)
+#define ENTRY_HUGE             (1UL << 7)
+#define ENTRY_PROTNONE         (1UL << 8)
+#define ENTRY_SPECIAL          (1UL << 9)
 #define ENTRY_SOFT_DIRTY_SAVED (1UL << 58) /* _PAGE_SAVED_DIRTY, 6.6+ */
 
 static __always_inline bool entry_present(u64 e)
@@ -67,14 +67,14 @@ static __always_inline u32 entry_swap_type(u64 e)
 /* PTI marks the user half of the kernel's table: only the address is used of upper levels. */
 #else
 /* arch/arm64/include/asm/pgtable-hwdef.h, pgtable-prot.h */
-#define ENTRY_PHYS     0x0000fffffffff000UL
-#define ENTRY_VALID    (1UL << 0)
-#define ENTRY_TABLE    (1UL << 1)
-#define ENTRY_RDONLY   (1UL << 7)
-#define ENTRY_DBM      (1UL << 51)
-#define ENTRY_SWDIRTY  (1UL << 55)
-#define ENTRY_SPECIAL  (1UL << 56)
-#define ENTRY_USER     (1UL << 6)
+#define ENTRY_PHYS    0x0000fffffffff000UL
+#define ENTRY_VALID   (1UL << 0)
+#define ENTRY_TABLE   (1UL << 1)
+#define ENTRY_RDONLY  (1UL << 7)
+#define ENTRY_DBM     (1UL << 51)
+#define ENTRY_SWDIRTY (1UL << 55)
+#define ENTRY_SPECIAL (1UL << 56)
+#define ENTRY_USER    (1UL << 6)
 
 static __always_inline bool entry_present(u64 e)
 {
@@ -160,7 +160,8 @@ static __always_inline bool table_step(struct entry *e, u64 *table, u64 addr, u6
  * The table of PMDs that the last walk came through is kept, for one GiB of addresses and as long as
  * the task's VMAs are known to be the same: it lives as long as one of them needs it.
  */
-static __always_inline struct entry table_walk(struct task_state *st, struct mm_struct *mm, u64 addr)
+static __always_inline struct entry table_walk(struct task_state *st, struct mm_struct *mm,
+					       u64 addr)
 {
 	u64 map = cfg.tables ? tables.direct_map : 0, table;
 	struct entry e = {};

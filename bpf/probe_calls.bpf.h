@@ -56,7 +56,8 @@ static __always_inline u64 user_ip(struct task_struct *task)
 }
 
 /* What the call mapped, unmapped or changed, in bytes; brk: the growth, which may be negative. */
-static __always_inline s64 call_bytes(struct mm_struct *mm, struct task_state *st, s64 ret, bool failed)
+static __always_inline s64 call_bytes(struct mm_struct *mm, struct task_state *st, s64 ret,
+				      bool failed)
 {
 	struct vma_copy c;
 	u64 at;
@@ -162,30 +163,30 @@ struct exit_context {
 };
 
 /* syscalls:sys_enter_*: a program may read only the arguments that its call has. */
-#define CALL_ENTER(nargs)                                                                          \
-	SEC("?tracepoint")                                                                         \
-	int call_enter_##nargs(struct enter_context *ctx)                              \
-	{                                                                                          \
-		struct task_struct *task = bpf_get_current_task_btf();                             \
-		struct task_state *st = caller_state(task);                                        \
-		u32 call = call_of_number(ctx->nr);                                             \
-                                                                                                   \
-		if (!st || !call)                                                                  \
-			return 0;                                                                  \
-		if (nargs > 0)                                                                     \
-			st->call_args[0] = ctx->args[0];                                           \
-		if (nargs > 1)                                                                     \
-			st->call_args[1] = ctx->args[1];                                           \
-		if (nargs > 2)                                                                     \
-			st->call_args[2] = ctx->args[2];                                           \
-		if (nargs > 3)                                                                     \
-			st->call_args[3] = ctx->args[3];                                           \
-		if (nargs > 4)                                                                     \
-			st->call_args[4] = ctx->args[4];                                           \
-		if (nargs > 5)                                                                     \
-			st->call_args[5] = ctx->args[5];                                           \
-		call_begin(task, st, call, false);                                                 \
-		return 0;                                                                          \
+#define CALL_ENTER(nargs)                                              \
+	SEC("?tracepoint")                                             \
+	int call_enter_##nargs(struct enter_context *ctx)              \
+	{                                                              \
+		struct task_struct *task = bpf_get_current_task_btf(); \
+		struct task_state *st = caller_state(task);            \
+		u32 call = call_of_number(ctx->nr);                    \
+                                                                       \
+		if (!st || !call)                                      \
+			return 0;                                      \
+		if (nargs > 0)                                         \
+			st->call_args[0] = ctx->args[0];               \
+		if (nargs > 1)                                         \
+			st->call_args[1] = ctx->args[1];               \
+		if (nargs > 2)                                         \
+			st->call_args[2] = ctx->args[2];               \
+		if (nargs > 3)                                         \
+			st->call_args[3] = ctx->args[3];               \
+		if (nargs > 4)                                         \
+			st->call_args[4] = ctx->args[4];               \
+		if (nargs > 5)                                         \
+			st->call_args[5] = ctx->args[5];               \
+		call_begin(task, st, call, false);                     \
+		return 0;                                              \
 	}
 
 CALL_ENTER(0)

@@ -281,7 +281,8 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 		slot = fault_slot(st);
 		if (slot->region != FS_REGION_NONE && access != FS_ACCESS_UNKNOWN &&
 		    !access_allowed(slot->vm_flags, access)) {
-			fault_done(task, st, FS_CLASS_SEGV, FS_FAULT_FAILED | FS_FAULT_NO_LATENCY, 0);
+			fault_done(task, st, FS_CLASS_SEGV, FS_FAULT_FAILED | FS_FAULT_NO_LATENCY,
+				   0);
 		}
 	}
 }
@@ -396,7 +397,9 @@ int fault_start(struct bpf_perf_event_data *ctx)
 
 static __always_inline u8 pf_access(unsigned long code)
 {
-	return code & PF_INSTR ? FS_ACCESS_EXEC : code & PF_WRITE ? FS_ACCESS_WRITE : FS_ACCESS_READ;
+	return code & PF_INSTR ? FS_ACCESS_EXEC :
+	       code & PF_WRITE ? FS_ACCESS_WRITE :
+				 FS_ACCESS_READ;
 }
 
 SEC("?tp_btf/page_fault_user")
@@ -434,7 +437,7 @@ int BPF_PROG(exception_kernel, unsigned long addr, struct pt_regs *regs, unsigne
 }
 #endif
 
-#define SIGBUS	7
+#define SIGBUS  7
 #define SIGSEGV 11
 
 /* force_sig_fault(): a fault of user mode has failed. */

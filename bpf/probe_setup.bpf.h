@@ -13,7 +13,8 @@
 
 #include "pgtable.bpf.h"
 
-struct try {
+struct
+try {
 	u64 pgd;
 	u64 found;
 	u64 addr;

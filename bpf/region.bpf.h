@@ -6,7 +6,7 @@
 #include "path.bpf.h"
 #include "vma.bpf.h"
 
-#define S_IFMT	0170000
+#define S_IFMT  0170000
 #define S_IFCHR 0020000
 
 struct region_key {

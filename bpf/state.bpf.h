@@ -12,14 +12,15 @@
 struct vma_slot {
 	u64 start, end;
 	u64 vm_flags;
-	u64 pgoff;	/* file offset of start, in bytes */
+	u64 pgoff; /* file offset of start, in bytes */
 	u32 region_id;
-	u8 region;	/* base */
+	u8 region; /* base */
 	/* in-kernel aggregation: */
-	u8 exact;	/* the regions below are final, nothing is left to user space */
-	u8 below, above;	/* refined region of addresses below `split`, and from it on */
+	u8 exact;        /* the regions below are final, nothing is left to user space */
+	u8 below, above; /* refined region of addresses below `split`, and from it on */
 	u64 split;
-	u16 cells[FS_CLASS_NR + 2];	/* number of the cell for `below` and a class; 0: not looked up */
+	u16 cells[FS_CLASS_NR +
+		  2]; /* number of the cell for `below` and a class; 0: not looked up */
 };
 
 struct task_state {
@@ -27,20 +28,20 @@ struct task_state {
 	u64 entry_ns;
 	u64 addr;
 	u64 ip;
-	u64 before;	/* page-table entry at entry */
+	u64 before; /* page-table entry at entry */
 	u64 numa;
 	u64 min_before, maj_before; /* min_flt, maj_flt and nvcsw at entry */
 	u64 slept_before;
-	u64 done_ns;	/* when it was over, where that is looked at later; else 0 */
-	u32 slot;	/* index of the region in vmas */
+	u64 done_ns; /* when it was over, where that is looked at later; else 0 */
+	u32 slot;    /* index of the region in vmas */
 	u8 pending;
-	u8 access;	/* enum fs_access */
+	u8 access; /* enum fs_access */
 	u8 user;
 	u8 before_level;
 	u8 restarted;
-	u8 saw_major;	/* PGMAJFAULT was counted */
-	u8 next;	/* vmas entry to replace */
-	u8 exiting;	/* its cells are being taken back */
+	u8 saw_major; /* PGMAJFAULT was counted */
+	u8 next;      /* vmas entry to replace */
+	u8 exiting;   /* its cells are being taken back */
 	/* who is it: verdicts of FS_TARGET_MATCH, and what they were made from */
 	u8 comm_ok;
 	u8 cgroup_ok;
@@ -52,7 +53,7 @@ struct task_state {
 	u64 mm_since_ns; /* when the thread first faulted in it */
 	u32 seq;
 	u32 pad;
-	u64 pmd_gib;	/* GiB of addresses + 1 that pmd_table is for; 0: none */
+	u64 pmd_gib; /* GiB of addresses + 1 that pmd_table is for; 0: none */
 	u64 pmd_table;
 	struct vma_slot vmas[VMA_CACHE + 1]; /* the last one is not kept */
 	/* faults of this thread that raised an exception: the rest of min_flt is populated */
@@ -63,8 +64,8 @@ struct task_state {
 	u64 call_args[6];
 	u64 call_min, call_maj; /* min_flt and maj_flt less those seen, at entry */
 	u64 call_brk;
-	u64 call_bytes;	/* of what shmdt will detach */
-	u32 call;	/* enum fs_call + 1, 0: none */
+	u64 call_bytes; /* of what shmdt will detach */
+	u32 call;       /* enum fs_call + 1, 0: none */
 	u32 call_compat;
 };
 

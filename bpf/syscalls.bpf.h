@@ -11,38 +11,66 @@ static __always_inline u32 call_of_number(long nr)
 #if defined(__TARGET_ARCH_x86)
 	/* arch/x86/entry/syscalls/syscall_64.tbl */
 	switch (nr) {
-	case 9: return FS_CALL_MMAP + 1;
-	case 10: return FS_CALL_MPROTECT + 1;
-	case 11: return FS_CALL_MUNMAP + 1;
-	case 12: return FS_CALL_BRK + 1;
-	case 25: return FS_CALL_MREMAP + 1;
-	case 28: return FS_CALL_MADVISE + 1;
-	case 29: return FS_CALL_SHMGET + 1;
-	case 30: return FS_CALL_SHMAT + 1;
-	case 67: return FS_CALL_SHMDT + 1;
-	case 149: return FS_CALL_MLOCK + 1;
-	case 150: return FS_CALL_MUNLOCK + 1;
-	case 151: return FS_CALL_MLOCKALL + 1;
-	case 152: return FS_CALL_MUNLOCKALL + 1;
-	case 325: return FS_CALL_MLOCK2 + 1;
+	case 9:
+		return FS_CALL_MMAP + 1;
+	case 10:
+		return FS_CALL_MPROTECT + 1;
+	case 11:
+		return FS_CALL_MUNMAP + 1;
+	case 12:
+		return FS_CALL_BRK + 1;
+	case 25:
+		return FS_CALL_MREMAP + 1;
+	case 28:
+		return FS_CALL_MADVISE + 1;
+	case 29:
+		return FS_CALL_SHMGET + 1;
+	case 30:
+		return FS_CALL_SHMAT + 1;
+	case 67:
+		return FS_CALL_SHMDT + 1;
+	case 149:
+		return FS_CALL_MLOCK + 1;
+	case 150:
+		return FS_CALL_MUNLOCK + 1;
+	case 151:
+		return FS_CALL_MLOCKALL + 1;
+	case 152:
+		return FS_CALL_MUNLOCKALL + 1;
+	case 325:
+		return FS_CALL_MLOCK2 + 1;
 	}
 #else
 	/* include/uapi/asm-generic/unistd.h */
 	switch (nr) {
-	case 194: return FS_CALL_SHMGET + 1;
-	case 196: return FS_CALL_SHMAT + 1;
-	case 197: return FS_CALL_SHMDT + 1;
-	case 214: return FS_CALL_BRK + 1;
-	case 215: return FS_CALL_MUNMAP + 1;
-	case 216: return FS_CALL_MREMAP + 1;
-	case 222: return FS_CALL_MMAP + 1;
-	case 226: return FS_CALL_MPROTECT + 1;
-	case 228: return FS_CALL_MLOCK + 1;
-	case 229: return FS_CALL_MUNLOCK + 1;
-	case 230: return FS_CALL_MLOCKALL + 1;
-	case 231: return FS_CALL_MUNLOCKALL + 1;
-	case 233: return FS_CALL_MADVISE + 1;
-	case 284: return FS_CALL_MLOCK2 + 1;
+	case 194:
+		return FS_CALL_SHMGET + 1;
+	case 196:
+		return FS_CALL_SHMAT + 1;
+	case 197:
+		return FS_CALL_SHMDT + 1;
+	case 214:
+		return FS_CALL_BRK + 1;
+	case 215:
+		return FS_CALL_MUNMAP + 1;
+	case 216:
+		return FS_CALL_MREMAP + 1;
+	case 222:
+		return FS_CALL_MMAP + 1;
+	case 226:
+		return FS_CALL_MPROTECT + 1;
+	case 228:
+		return FS_CALL_MLOCK + 1;
+	case 229:
+		return FS_CALL_MUNLOCK + 1;
+	case 230:
+		return FS_CALL_MLOCKALL + 1;
+	case 231:
+		return FS_CALL_MUNLOCKALL + 1;
+	case 233:
+		return FS_CALL_MADVISE + 1;
+	case 284:
+		return FS_CALL_MLOCK2 + 1;
 	}
 #endif
 	return 0;
@@ -57,29 +85,50 @@ static __always_inline u32 call_of_compat_number(long nr)
 {
 	switch (nr) {
 	/* i386: arch/x86/entry/syscalls/syscall_32.tbl; arm: arch/arm/tools/syscall.tbl */
-	case 45: return FS_CALL_BRK + 1;
-	case 91: return FS_CALL_MUNMAP + 1;
-	case 125: return FS_CALL_MPROTECT + 1;
-	case 150: return FS_CALL_MLOCK + 1;
-	case 151: return FS_CALL_MUNLOCK + 1;
-	case 152: return FS_CALL_MLOCKALL + 1;
-	case 153: return FS_CALL_MUNLOCKALL + 1;
-	case 163: return FS_CALL_MREMAP + 1;
-	case 192: return COMPAT_MMAP2;
+	case 45:
+		return FS_CALL_BRK + 1;
+	case 91:
+		return FS_CALL_MUNMAP + 1;
+	case 125:
+		return FS_CALL_MPROTECT + 1;
+	case 150:
+		return FS_CALL_MLOCK + 1;
+	case 151:
+		return FS_CALL_MUNLOCK + 1;
+	case 152:
+		return FS_CALL_MLOCKALL + 1;
+	case 153:
+		return FS_CALL_MUNLOCKALL + 1;
+	case 163:
+		return FS_CALL_MREMAP + 1;
+	case 192:
+		return COMPAT_MMAP2;
 #if defined(__TARGET_ARCH_x86)
-	case 90: return COMPAT_MMAP;
-	case 117: return COMPAT_IPC;
-	case 219: return FS_CALL_MADVISE + 1;
-	case 376: return FS_CALL_MLOCK2 + 1;
-	case 395: return FS_CALL_SHMGET + 1;
-	case 397: return FS_CALL_SHMAT + 1;
-	case 398: return FS_CALL_SHMDT + 1;
+	case 90:
+		return COMPAT_MMAP;
+	case 117:
+		return COMPAT_IPC;
+	case 219:
+		return FS_CALL_MADVISE + 1;
+	case 376:
+		return FS_CALL_MLOCK2 + 1;
+	case 395:
+		return FS_CALL_SHMGET + 1;
+	case 397:
+		return FS_CALL_SHMAT + 1;
+	case 398:
+		return FS_CALL_SHMDT + 1;
 #else
-	case 220: return FS_CALL_MADVISE + 1;
-	case 305: return FS_CALL_SHMAT + 1;
-	case 306: return FS_CALL_SHMDT + 1;
-	case 307: return FS_CALL_SHMGET + 1;
-	case 390: return FS_CALL_MLOCK2 + 1;
+	case 220:
+		return FS_CALL_MADVISE + 1;
+	case 305:
+		return FS_CALL_SHMAT + 1;
+	case 306:
+		return FS_CALL_SHMDT + 1;
+	case 307:
+		return FS_CALL_SHMGET + 1;
+	case 390:
+		return FS_CALL_MLOCK2 + 1;
 #endif
 	}
 	return 0;

@@ -17,7 +17,8 @@ static __always_inline bool is_member(struct task_struct *task)
  * Does one pattern match? Bit i of `state` says that the pattern's first i positions match the
  * text so far; a star keeps its bit alive.
  */
-static __always_inline bool comm_match_one(const char *comm, const volatile struct fs_comm_pattern *p)
+static __always_inline bool comm_match_one(const char *comm,
+					   const volatile struct fs_comm_pattern *p)
 {
 	u32 state = 1, next, stars = p->star;
 

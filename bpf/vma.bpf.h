@@ -10,31 +10,31 @@
 #include "state.bpf.h"
 
 /* lib/maple_tree.c, include/linux/maple_tree.h; unchanged from 6.1 to 7.0 on 64 bit */
-#define MAPLE_NODE_MASK	   255UL
-#define MAPLE_ARANGE_64	   3
-#define MAPLE_RANGE_64	   2
-#define MAPLE_RANGE_PIVOTS 15
-#define MAPLE_ARANGE_PIVOTS 9
-#define MAPLE_MAX_DEPTH	   10
-#define MAPLE_PIVOTS_AT	   8
+#define MAPLE_NODE_MASK       255UL
+#define MAPLE_ARANGE_64       3
+#define MAPLE_RANGE_64        2
+#define MAPLE_RANGE_PIVOTS    15
+#define MAPLE_ARANGE_PIVOTS   9
+#define MAPLE_MAX_DEPTH       10
+#define MAPLE_PIVOTS_AT       8
 #define MAPLE_RANGE_SLOTS_AT  128
 #define MAPLE_ARANGE_SLOTS_AT 80
 
 /* include/linux/mm.h: bits 0-31 are the same from 5.4 to 7.0 */
-#define VM_READ		0x00000001UL
-#define VM_WRITE	0x00000002UL
-#define VM_EXEC		0x00000004UL
-#define VM_SHARED	0x00000008UL
-#define VM_MAYSHARE	0x00000080UL
-#define VM_GROWSDOWN	0x00000100UL
+#define VM_READ         0x00000001UL
+#define VM_WRITE        0x00000002UL
+#define VM_EXEC         0x00000004UL
+#define VM_SHARED       0x00000008UL
+#define VM_MAYSHARE     0x00000080UL
+#define VM_GROWSDOWN    0x00000100UL
 #define VM_UFFD_MISSING 0x00000200UL
-#define VM_PFNMAP	0x00000400UL
-#define VM_UFFD_WP	0x00001000UL
-#define VM_IO		0x00004000UL
-#define VM_HUGETLB	0x00400000UL
-#define VM_SOFTDIRTY	0x08000000UL
+#define VM_PFNMAP       0x00000400UL
+#define VM_UFFD_WP      0x00001000UL
+#define VM_IO           0x00004000UL
+#define VM_HUGETLB      0x00400000UL
+#define VM_SOFTDIRTY    0x08000000UL
 
-#define TMPFS_MAGIC	0x01021994
+#define TMPFS_MAGIC     0x01021994
 #define HUGETLBFS_MAGIC 0x958458f6
 
 struct node_copy {
@@ -114,10 +114,13 @@ __noinline u64 maple_walk(u64 root, u64 addr)
 		u32 type = (entry >> 3) & 15;
 
 		if (type == MAPLE_ARANGE_64)
-			entry = kernel_u64(node + MAPLE_ARANGE_SLOTS_AT + 8 * arange_slot(node, addr));
+			entry = kernel_u64(node + MAPLE_ARANGE_SLOTS_AT +
+					   8 * arange_slot(node, addr));
 		else
-			entry = kernel_u64(node + MAPLE_RANGE_SLOTS_AT + 8 * range_slot(node, addr));
-		if (type < MAPLE_RANGE_64) /* a leaf; XA_ZERO_ENTRY and the like have low bits set */
+			entry = kernel_u64(node + MAPLE_RANGE_SLOTS_AT +
+					   8 * range_slot(node, addr));
+		if (type <
+		    MAPLE_RANGE_64) /* a leaf; XA_ZERO_ENTRY and the like have low bits set */
 			return entry & 3 ? 0 : entry;
 		if (entry <= 4096)
 			return 0;

@@ -28,7 +28,9 @@ static void fill_line(struct feature_line *line, const struct features *f, enum 
 
 	*line = (struct feature_line){
 		.name = row->name,
-		.state = st->left_out ? "left out" : st->available ? "used" : "missing",
+		.state = st->left_out  ? "left out" :
+			 st->available ? "used" :
+					 "missing",
 		.what = row->what,
 		.why = st->left_out ? "--without" : st->why,
 		.fallback = row->fallback,

@@ -30,14 +30,14 @@ struct ended_image {
 struct stat_run {
 	struct run run;
 	struct stat_tally *tally;
-	struct stat_by by;		/* of --by, n == 0: the default tables */
-	bool exact;			/* the kernel's totals are those of the rows */
+	struct stat_by by; /* of --by, n == 0: the default tables */
+	bool exact;        /* the kernel's totals are those of the rows */
 	bool header_done;
 	__u32 page_size;
-	__u64 regions;			/* filter for user space */
-	struct session_counters before;	/* at the end of the last interval */
+	__u64 regions;                  /* filter for user space */
+	struct session_counters before; /* at the end of the last interval */
 	__u64 populated_before;
-	struct ended_image *ended;	/* in this drain, in order: their cells are to be taken back */
+	struct ended_image *ended; /* in this drain, in order: their cells are to be taken back */
 	size_t nended, ended_room;
 	const char *notes[MAX_NOTES];
 	size_t nnotes;
@@ -107,7 +107,8 @@ static int on_cell(void *ctx, const struct fs_cell_key *key, const struct fs_cel
 	struct stat_run *sr = ctx;
 	struct process *proc = ended_process(sr, key);
 	struct place pl = { .region = key->region };
-	const struct mapping *m = key->region_id ? space__mapping(sr->run.space, key->region_id) : NULL;
+	const struct mapping *m = key->region_id ? space__mapping(sr->run.space, key->region_id) :
+						   NULL;
 
 	if (!(sr->regions & OPT_REGION(key->region)))
 		return 0;
@@ -177,7 +178,9 @@ static int on_drained(void *ctx)
 static void on_elf(void *ctx, const struct file *file, const struct elf_layout *elf)
 {
 	struct stat_run *sr = ctx;
-	struct fs_file_key key = { .ino = file->ino, .dev = file->dev, .generation = file->generation };
+	struct fs_file_key key = { .ino = file->ino,
+				   .dev = file->dev,
+				   .generation = file->generation };
 	struct fs_elf_spans spans = { 0 };
 	const struct elf_load *rw = NULL;
 
@@ -315,7 +318,9 @@ static int report(struct stat_run *sr, __u64 duration_ns, bool interval)
 	struct stat_report rep = {
 		.by = sr->by.n ? &sr->by : NULL,
 		.sort = sr->run.o->stat.sort,
-		.top = sr->run.o->stat.top ? sr->run.o->stat.top : text ? 10 : 0,
+		.top = sr->run.o->stat.top ? sr->run.o->stat.top :
+		       text                ? 10 :
+					     0,
 		.command = sr->command,
 		.target = sr->run.target,
 		.duration_ns = duration_ns,
@@ -344,7 +349,8 @@ static int on_interval(void *ctx, __u64 duration_ns)
 /* What this kernel could not tell, in words. */
 static void take_notes(struct stat_run *sr)
 {
-	static const enum feature_id told[] = {FEATURE_PAGE_TABLES, FEATURE_SIGNALS, FEATURE_LIFETIMES};
+	static const enum feature_id told[] = { FEATURE_PAGE_TABLES, FEATURE_SIGNALS,
+						FEATURE_LIFETIMES };
 
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
 		if (!features__use(&sr->run.features, told[i]))

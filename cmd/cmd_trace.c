@@ -14,11 +14,11 @@
 struct trace_run {
 	struct run run;
 	struct trace_printer *printer;
-	__u64 events;		/* OPT_EVENT_ bits */
+	__u64 events; /* OPT_EVENT_ bits */
 	__u64 regions;
-	__u64 left;		/* of --max-events; ~0: no limit */
+	__u64 left; /* of --max-events; ~0: no limit */
 	bool failed_only;
-	__u64 lost[FS_LOSS_NR];	/* said so far */
+	__u64 lost[FS_LOSS_NR]; /* said so far */
 };
 
 #define ENOUGH 1 /* --max-events has been reached */

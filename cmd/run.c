@@ -11,7 +11,7 @@
 #include "base/kind_names.h"
 #include "base/log.h"
 
-#define OUT_BUFFER (256 * 1024)
+#define OUT_BUFFER   (256 * 1024)
 #define POLL_BUSY_MS 4
 #define POLL_IDLE_MS 25
 
@@ -206,7 +206,8 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 		now = now_ns();
 		if (now >= end || was_signalled(r) || session__target_ended(r->session))
 			break;
-		wait = end - now < wait_max * 1000000ULL ? (int)((end - now) / 1000000) + 1 : wait_max;
+		wait = end - now < wait_max * 1000000ULL ? (int)((end - now) / 1000000) + 1 :
+							   wait_max;
 		err = session__poll(r->session, wait, sink);
 		if (!err && ferror(r->out))
 			err = -EPIPE;

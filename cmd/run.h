@@ -20,10 +20,10 @@ struct run {
 	struct session *session;
 	struct space *space;
 	FILE *out;
-	char *buffer;		/* of out */
+	char *buffer; /* of out */
 	int signal_fd;
 	sigset_t old_mask;
-	char target[128];	/* in words */
+	char target[128]; /* in words */
 };
 
 /*

@@ -10,13 +10,13 @@
 #include "hist.h"
 #include "kinds.h"
 
-#define FS_MAX_COMMS 16
+#define FS_MAX_COMMS  16
 #define FS_MAX_SHARDS 64
 
 enum fs_target {
-	FS_TARGET_ALL,		/* every process */
-	FS_TARGET_TASKS,	/* members of the `targets` map; fault events are opened per task */
-	FS_TARGET_MATCH,	/* by comm and cgroup, looked at when the fault happens */
+	FS_TARGET_ALL,   /* every process */
+	FS_TARGET_TASKS, /* members of the `targets` map; fault events are opened per task */
+	FS_TARGET_MATCH, /* by comm and cgroup, looked at when the fault happens */
 };
 
 /* A comm to match: bit i of `star` set means that pattern position i is a `*`. */
@@ -28,40 +28,40 @@ struct fs_comm_pattern {
 };
 
 struct fs_config {
-	__u64 min_latency_ns;	/* report no faster fault */
-	__u64 cgroup_id;	/* FS_TARGET_MATCH: kernfs id of the cgroup, 0: any */
-	__u32 ncpus;		/* possible CPUs */
-	__u32 ring_shift;	/* fault records per CPU = 1 << ring_shift */
-	__u32 shards;		/* control ring buffers, a power of two */
-	__u32 region_mask;	/* base regions to report, bit per enum fs_region */
-	__s32 cgroup_subsys;	/* v1: index of the controller; -1: the v2 hierarchy */
-	__u32 cgroup_hierarchy;	/* v1 named hierarchy's id (cgroup_subsys < -1) */
+	__u64 min_latency_ns;   /* report no faster fault */
+	__u64 cgroup_id;        /* FS_TARGET_MATCH: kernfs id of the cgroup, 0: any */
+	__u32 ncpus;            /* possible CPUs */
+	__u32 ring_shift;       /* fault records per CPU = 1 << ring_shift */
+	__u32 shards;           /* control ring buffers, a power of two */
+	__u32 region_mask;      /* base regions to report, bit per enum fs_region */
+	__s32 cgroup_subsys;    /* v1: index of the controller; -1: the v2 hierarchy */
+	__u32 cgroup_hierarchy; /* v1 named hierarchy's id (cgroup_subsys < -1) */
 	__u32 ncomms;
 	struct fs_comm_pattern comms[FS_MAX_COMMS];
-	__u8 target;		/* enum fs_target */
-	__u8 follow;		/* children of targets are targets */
-	__u8 latency;		/* take the clock */
-	__u8 in_kernel;		/* aggregate in the kernel, stream only what it cannot name */
-	__u8 tables;		/* read page tables: fs_tables has been, or will be, filled in */
-	__u8 cast;		/* bpf_rdonly_cast exists */
-	__u8 lock_seq;		/* mm->mm_lock_seq exists and can be trusted */
-	__u8 report_minor;	/* -F */
+	__u8 target;       /* enum fs_target */
+	__u8 follow;       /* children of targets are targets */
+	__u8 latency;      /* take the clock */
+	__u8 in_kernel;    /* aggregate in the kernel, stream only what it cannot name */
+	__u8 tables;       /* read page tables: fs_tables has been, or will be, filled in */
+	__u8 cast;         /* bpf_rdonly_cast exists */
+	__u8 lock_seq;     /* mm->mm_lock_seq exists and can be trusted */
+	__u8 report_minor; /* -F */
 	__u8 report_major;
 	__u8 report_failed;
-	__u8 want_cgroup;	/* fill fs_fault.cgroup_id */
-	__u8 by_thread;		/* in-kernel cells are per thread */
-	__u8 by_mapping;	/* in-kernel cells are per region id */
-	__u8 calls_native;	/* mapping calls come from syscalls:*: raw probes serve 32-bit tasks */
-	__u8 threads;		/* the `targets` map holds tids */
-	__u8 memcg;		/* minor faults end with count_memcg_events */
-	__u8 late;		/* some faults, or all, are looked at only after they were counted */
+	__u8 want_cgroup;  /* fill fs_fault.cgroup_id */
+	__u8 by_thread;    /* in-kernel cells are per thread */
+	__u8 by_mapping;   /* in-kernel cells are per region id */
+	__u8 calls_native; /* mapping calls come from syscalls:*: raw probes serve 32-bit tasks */
+	__u8 threads;      /* the `targets` map holds tids */
+	__u8 memcg;        /* minor faults end with count_memcg_events */
+	__u8 late;         /* some faults, or all, are looked at only after they were counted */
 	__u8 pad[7];
 };
 
 /* How page tables are reached: found by the loader once the programs are loaded. */
 struct fs_tables {
-	__u64 direct_map;	/* virtual address of physical 0; 0: not known */
-	__u32 levels;		/* 4 or 5 */
+	__u64 direct_map; /* virtual address of physical 0; 0: not known */
+	__u32 levels;     /* 4 or 5 */
 	__u32 pad;
 };
 
@@ -70,17 +70,17 @@ struct fs_tables {
  * `tail`, which the consumer writes; both on lines of their own.
  */
 struct fs_cpu {
-	__u64 head;			/* records published */
-	__u32 busy;			/* being written: an interrupting writer gives up */
+	__u64 head; /* records published */
+	__u32 busy; /* being written: an interrupting writer gives up */
 	__u32 pad;
-	__u64 faults[FS_CLASS_NR];	/* exact totals */
-	__u64 pages[FS_CLASS_NR];	/* sum of 1 << order */
+	__u64 faults[FS_CLASS_NR]; /* exact totals */
+	__u64 pages[FS_CLASS_NR];  /* sum of 1 << order */
 	__u64 major;
-	__u64 kernel;			/* of all faults, made in kernel mode */
-	__u64 restarted;		/* exceptions whose instruction was restarted */
+	__u64 kernel;    /* of all faults, made in kernel mode */
+	__u64 restarted; /* exceptions whose instruction was restarted */
 	__u64 stall_ns;
-	__u64 completions;		/* MIN and MAJ events seen, reported or not */
-	__u64 walks;			/* VMA lookups beyond the per-task cache */
+	__u64 completions; /* MIN and MAJ events seen, reported or not */
+	__u64 walks;       /* VMA lookups beyond the per-task cache */
 	__u64 lost[FS_LOSS_NR];
 	__u64 tail __attribute__((aligned(64)));
 } __attribute__((aligned(64)));
@@ -92,11 +92,11 @@ struct fs_cpu {
 #define FS_CELLS 768
 
 struct fs_cell_key {
-	__u64 cgroup_id;	/* 0 unless asked for */
+	__u64 cgroup_id; /* 0 unless asked for */
 	__u64 mm;
 	__u32 pid;
-	__u32 tid;		/* 0 unless by_thread */
-	__u32 region_id;	/* 0 unless by_mapping, or for file-backed regions */
+	__u32 tid;       /* 0 unless by_thread */
+	__u32 region_id; /* 0 unless by_mapping, or for file-backed regions */
 	__u8 region;
 	__u8 class;
 	__u8 pad[2];
@@ -124,22 +124,22 @@ struct fs_elf_spans {
 	__u32 nspans;
 	__u32 pad;
 	struct {
-		__u64 end;	/* file offset; spans begin where the one before ends */
+		__u64 end; /* file offset; spans begin where the one before ends */
 		__u32 region;
 		__u32 pad;
 	} span[FS_ELF_SPANS];
-	__u64 bss_offset;	/* file offset from which a private writable mapping is bss; 0: none */
-	__u64 bss_end;		/* where bss ends, as if the file went on, rounded up to a page */
+	__u64 bss_offset; /* file offset from which a private writable mapping is bss; 0: none */
+	__u64 bss_end;    /* where bss ends, as if the file went on, rounded up to a page */
 };
 
 /* Argument and answer of the program that finds the direct map (bpf/setup.bpf.c). */
 struct fs_calibrate {
-	__u64 addr;		/* in: a resident page of the caller, filled with magic */
+	__u64 addr; /* in: a resident page of the caller, filled with magic */
 	__u64 magic[4];
-	__u32 levels;		/* in */
-	__u32 candidates;	/* in: GiB of physical address space to try */
-	__u64 direct_map;	/* out, 0: not found */
-	__u64 pgd;		/* out */
+	__u32 levels;     /* in */
+	__u32 candidates; /* in: GiB of physical address space to try */
+	__u64 direct_map; /* out, 0: not found */
+	__u64 pgd;        /* out */
 };
 
 _Static_assert(sizeof(struct fs_cell_key) == 32, "hash keys have no holes");

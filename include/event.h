@@ -18,30 +18,30 @@
 #define FS_PATH_MAX 4096
 
 enum fs_fault_flag {
-	FS_FAULT_KERNEL = 1 << 0,	/* the access was made in kernel mode (copy_to_user…) */
-	FS_FAULT_MAJOR = 1 << 1,	/* counted by PERF_COUNT_SW_PAGE_FAULTS_MAJ */
-	FS_FAULT_FAILED = 1 << 2,	/* class segv, bus or oom: neither minor nor major */
-	FS_FAULT_NO_LATENCY = 1 << 3,	/* latency_ns is not known (--no-latency) */
-	FS_FAULT_RESTARTED = 1 << 4,	/* the instruction was restarted after a signal */
+	FS_FAULT_KERNEL = 1 << 0,     /* the access was made in kernel mode (copy_to_user…) */
+	FS_FAULT_MAJOR = 1 << 1,      /* counted by PERF_COUNT_SW_PAGE_FAULTS_MAJ */
+	FS_FAULT_FAILED = 1 << 2,     /* class segv, bus or oom: neither minor nor major */
+	FS_FAULT_NO_LATENCY = 1 << 3, /* latency_ns is not known (--no-latency) */
+	FS_FAULT_RESTARTED = 1 << 4,  /* the instruction was restarted after a signal */
 };
 
 struct fs_fault {
-	__u64 time_ns;		/* CLOCK_MONOTONIC at the exception; without clock: of the last control event */
-	__u64 latency_ns;	/* exception to completion, 0 with FS_FAULT_NO_LATENCY */
-	__u64 addr;		/* address that was touched */
-	__u64 ip;		/* instruction that touched it */
-	__u64 cgroup_id;	/* 0 unless cgroups were asked for */
-	__u32 pid;		/* process (tgid), in the initial PID namespace */
-	__u32 tid;		/* thread */
-	__u32 region_id;	/* fs_region_event.id, or 0: no VMA, or its event was lost */
-	__u32 stack_id;		/* 0: no stack */
-	__u8 region;		/* enum fs_region: base region as the kernel side sees it */
-	__u8 class;		/* enum fs_class */
-	__u8 access;		/* enum fs_access */
-	__u8 flags;		/* enum fs_fault_flag */
-	__u8 order;		/* folio order of what was made present: bytes = page << order */
+	__u64 time_ns; /* CLOCK_MONOTONIC at the exception; without clock: of the last control event */
+	__u64 latency_ns; /* exception to completion, 0 with FS_FAULT_NO_LATENCY */
+	__u64 addr;       /* address that was touched */
+	__u64 ip;         /* instruction that touched it */
+	__u64 cgroup_id;  /* 0 unless cgroups were asked for */
+	__u32 pid;        /* process (tgid), in the initial PID namespace */
+	__u32 tid;        /* thread */
+	__u32 region_id;  /* fs_region_event.id, or 0: no VMA, or its event was lost */
+	__u32 stack_id;   /* 0: no stack */
+	__u8 region;      /* enum fs_region: base region as the kernel side sees it */
+	__u8 class;       /* enum fs_class */
+	__u8 access;      /* enum fs_access */
+	__u8 flags;       /* enum fs_fault_flag */
+	__u8 order;       /* folio order of what was made present: bytes = page << order */
 	__u8 pad;
-	__u16 cpu;		/* CPU of the completion */
+	__u16 cpu; /* CPU of the completion */
 };
 
 enum fs_event_kind {
@@ -56,39 +56,39 @@ enum fs_event_kind {
 };
 
 struct fs_head {
-	__u16 kind;		/* enum fs_event_kind */
+	__u16 kind; /* enum fs_event_kind */
 	__u16 cpu;
-	__u32 size;		/* of the whole event in bytes */
-	__u64 time_ns;		/* CLOCK_MONOTONIC */
-	__u32 pid;		/* tgid of the current task */
+	__u32 size;    /* of the whole event in bytes */
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 pid;     /* tgid of the current task */
 	__u32 tid;
 };
 
 /* A VMA seen for the first time, or changed since. */
 struct fs_region_event {
 	struct fs_head head;
-	__u32 id;		/* > 0, never reused in a run */
-	__u32 file_id;		/* fs_file_event.id, 0: no file */
-	__u64 mm;		/* identity of the address space */
-	__u64 start, end;	/* [start, end) */
-	__u64 pgoff;		/* in pages */
-	__u64 vm_flags;		/* VM_* bits 0-31 (include/linux/mm.h) */
-	__u64 prev_start;	/* VMA that ends where this one starts and maps a file, else 0: */
-	__u64 prev_pgoff;	/*  the anonymous part of an object's bss follows its data */
+	__u32 id;         /* > 0, never reused in a run */
+	__u32 file_id;    /* fs_file_event.id, 0: no file */
+	__u64 mm;         /* identity of the address space */
+	__u64 start, end; /* [start, end) */
+	__u64 pgoff;      /* in pages */
+	__u64 vm_flags;   /* VM_* bits 0-31 (include/linux/mm.h) */
+	__u64 prev_start; /* VMA that ends where this one starts and maps a file, else 0: */
+	__u64 prev_pgoff; /*  the anonymous part of an object's bss follows its data */
 	__u32 prev_file_id;
 	__u32 prev_flags;
-	__u64 end_data;		/* mm->end_data: end of the program's initialised data */
+	__u64 end_data; /* mm->end_data: end of the program's initialised data */
 	__u64 start_brk, brk;
 	__u64 start_stack;
-	__u8 region;		/* enum fs_region: base */
+	__u8 region; /* enum fs_region: base */
 	__u8 pad[7];
-	char anon_name[80];	/* PR_SET_VMA_ANON_NAME, or "" */
+	char anon_name[80]; /* PR_SET_VMA_ANON_NAME, or "" */
 };
 
 enum fs_file_flag {
-	FS_FILE_DELETED = 1 << 0,	/* unlinked: /proc/PID/maps appends " (deleted)" */
-	FS_FILE_SHMEM = 1 << 1,		/* lives on tmpfs/shmem */
-	FS_FILE_TRUNCATED = 1 << 2,	/* the path did not fit */
+	FS_FILE_DELETED = 1 << 0,   /* unlinked: /proc/PID/maps appends " (deleted)" */
+	FS_FILE_SHMEM = 1 << 1,     /* lives on tmpfs/shmem */
+	FS_FILE_TRUNCATED = 1 << 2, /* the path did not fit */
 	FS_FILE_HUGETLBFS = 1 << 3,
 };
 
@@ -98,40 +98,40 @@ enum fs_file_flag {
  */
 struct fs_file_event {
 	struct fs_head head;
-	__u32 id;		/* > 0, never reused in a run */
-	__u32 dev;		/* as /proc/PID/maps prints it: major << 20 | minor (kernel dev_t) */
+	__u32 id;  /* > 0, never reused in a run */
+	__u32 dev; /* as /proc/PID/maps prints it: major << 20 | minor (kernel dev_t) */
 	__u64 ino;
 	__u32 generation;
-	__u32 mode;		/* umode_t */
-	__u32 magic;		/* super block magic */
-	__u16 flags;		/* enum fs_file_flag */
+	__u32 mode;  /* umode_t */
+	__u32 magic; /* super block magic */
+	__u16 flags; /* enum fs_file_flag */
 	__u16 nnames;
-	__u32 path_len;		/* bytes used in path */
+	__u32 path_len; /* bytes used in path */
 	__u32 pad;
-	char path[];		/* up to FS_PATH_MAX bytes */
+	char path[]; /* up to FS_PATH_MAX bytes */
 };
 
 enum fs_call_flag {
 	FS_CALL_FAILED = 1 << 0,
-	FS_CALL_COMPAT = 1 << 1,	/* made by a 32-bit task, numbers translated */
+	FS_CALL_COMPAT = 1 << 1, /* made by a 32-bit task, numbers translated */
 };
 
 /* A mapping call, written when it returns. */
 struct fs_call_event {
 	struct fs_head head;
 	__u64 latency_ns;
-	__s64 ret;		/* result or -errno; for brk the new break */
-	__u64 args[6];		/* as passed; mmap's offset is in bytes for 32-bit mmap2 too */
-	__s64 bytes;		/* mapped, unmapped or changed; for brk the signed growth */
-	__u64 old_brk;		/* brk: mm->brk before the call */
-	__u64 ip;		/* user instruction after the call */
-	__u32 populated_min;	/* min_flt that the call added beyond faults seen */
+	__s64 ret;           /* result or -errno; for brk the new break */
+	__u64 args[6];       /* as passed; mmap's offset is in bytes for 32-bit mmap2 too */
+	__s64 bytes;         /* mapped, unmapped or changed; for brk the signed growth */
+	__u64 old_brk;       /* brk: mm->brk before the call */
+	__u64 ip;            /* user instruction after the call */
+	__u32 populated_min; /* min_flt that the call added beyond faults seen */
 	__u32 populated_maj;
 	__u32 stack_id;
-	__u32 region_id;	/* region the call's pages were populated in, 0: none */
-	__u16 call;		/* enum fs_call */
-	__u8 flags;		/* enum fs_call_flag */
-	__u8 region;		/* enum fs_region of region_id, else of nothing */
+	__u32 region_id; /* region the call's pages were populated in, 0: none */
+	__u16 call;      /* enum fs_call */
+	__u8 flags;      /* enum fs_call_flag */
+	__u8 region;     /* enum fs_region of region_id, else of nothing */
 	__u32 pad;
 };
 
@@ -145,21 +145,21 @@ struct fs_exec_event {
 	struct fs_head head;
 	__u64 mm;
 	__u64 cgroup_id;
-	struct fs_usage usage;	/* of the thread so far; execve does not reset it */
-	__u32 old_tid;		/* tid of the thread that called execve */
-	__u32 args_populated;	/* faults counted in execve before the new image: argument pages */
+	struct fs_usage usage; /* of the thread so far; execve does not reset it */
+	__u32 old_tid;         /* tid of the thread that called execve */
+	__u32 args_populated;  /* faults counted in execve before the new image: argument pages */
 	char comm[FS_COMM_LEN];
-	char path[256];		/* as passed to execve */
+	char path[256]; /* as passed to execve */
 };
 
 struct fs_fork_event {
-	struct fs_head head;	/* of the parent */
-	__u32 child_pid;	/* == head.pid for a thread */
+	struct fs_head head; /* of the parent */
+	__u32 child_pid;     /* == head.pid for a thread */
 	__u32 child_tid;
 	__u64 clone_flags;
-	__u64 mm;		/* the child's */
-	__u64 sp;		/* the child's first user stack pointer */
-	__u64 stack_low;	/* low end of a stack that clone3 was given, else 0 */
+	__u64 mm;        /* the child's */
+	__u64 sp;        /* the child's first user stack pointer */
+	__u64 stack_low; /* low end of a stack that clone3 was given, else 0 */
 	__u64 cgroup_id;
 	char comm[FS_COMM_LEN];
 };
@@ -167,13 +167,13 @@ struct fs_fork_event {
 struct fs_exit_event {
 	struct fs_head head;
 	__u64 mm;
-	struct fs_usage usage;	/* of this thread over its life */
-	__s32 exit_code;	/* as wait(2) has it */
-	__u32 last;		/* 1: the last thread of its process */
+	struct fs_usage usage; /* of this thread over its life */
+	__s32 exit_code;       /* as wait(2) has it */
+	__u32 last;            /* 1: the last thread of its process */
 };
 
 struct fs_rename_event {
-	struct fs_head head;	/* of the task that is renamed */
+	struct fs_head head; /* of the task that is renamed */
 	char comm[FS_COMM_LEN];
 };
 

@@ -8,9 +8,9 @@
 #define FS_HIST_H
 
 #define FS_HIST_SUB_BITS 4
-#define FS_HIST_SUB	 (1 << FS_HIST_SUB_BITS)
+#define FS_HIST_SUB      (1 << FS_HIST_SUB_BITS)
 #define FS_HIST_MAX_BITS 38 /* values are clamped below 2^38: 274 s in ns, 256 GiB in bytes */
-#define FS_HIST_SLOTS	 ((FS_HIST_MAX_BITS - FS_HIST_SUB_BITS + 1) * FS_HIST_SUB)
+#define FS_HIST_SLOTS    ((FS_HIST_MAX_BITS - FS_HIST_SUB_BITS + 1) * FS_HIST_SUB)
 
 /* Floor of log2(v), v > 0; without a loop and without clz, which BPF does not have. */
 static inline __attribute__((always_inline)) unsigned int fs_log2(unsigned long long v)

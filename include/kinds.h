@@ -7,6 +7,7 @@
 #ifndef FS_KINDS_H
 #define FS_KINDS_H
 
+/* clang-format off */
 /*
  * X(symbol, name, who decides, description)
  * K: the VMA decides it, so the kernel side can filter on it. U: user space refines it from a
@@ -79,39 +80,41 @@
 	X(MUNLOCK, munlock, 2) X(MLOCKALL, mlockall, 1) X(MUNLOCKALL, munlockall, 0)              \
 	X(SHMGET, shmget, 3) X(SHMAT, shmat, 3) X(SHMDT, shmdt, 1)
 
+/* clang-format on */
+
 enum fs_region {
 #define X(sym, name, who, desc) FS_REGION_##sym,
 	FS_REGIONS(X)
 #undef X
-	FS_REGION_NR
+		FS_REGION_NR
 };
 
 enum fs_class {
 #define X(sym, name, desc) FS_CLASS_##sym,
 	FS_CLASSES(X)
 #undef X
-	FS_CLASS_NR
+		FS_CLASS_NR
 };
 
 enum fs_access {
 #define X(sym, name) FS_ACCESS_##sym,
 	FS_ACCESSES(X)
 #undef X
-	FS_ACCESS_NR
+		FS_ACCESS_NR
 };
 
 enum fs_loss {
 #define X(sym, name, desc) FS_LOSS_##sym,
 	FS_LOSSES(X)
 #undef X
-	FS_LOSS_NR
+		FS_LOSS_NR
 };
 
 enum fs_call {
 #define X(sym, name, nargs) FS_CALL_##sym,
 	FS_CALLS(X)
 #undef X
-	FS_CALL_NR
+		FS_CALL_NR
 };
 
 #endif /* FS_KINDS_H */

@@ -35,7 +35,8 @@ static bool by_exceptions(const struct session *s)
  */
 bool session__by_memcg(const struct session *s)
 {
-	return !per_task(s) && s->opts.minor && !s->opts.no_latency && features__use(s->features, FEATURE_MEMCG_EVENTS) &&
+	return !per_task(s) && s->opts.minor && !s->opts.no_latency &&
+	       features__use(s->features, FEATURE_MEMCG_EVENTS) &&
 	       features__use(s->features, FEATURE_PAGE_TABLES) && by_exceptions(s);
 }
 
@@ -62,7 +63,8 @@ void session__choose_programs(struct session *s)
 	struct faultsnoop_bpf *k = s->skel;
 	struct bpf_program *prog;
 
-	want(k->progs.fault_min, faults && s->opts.minor && !session__by_memcg(s) && !session__by_next(s));
+	want(k->progs.fault_min,
+	     faults && s->opts.minor && !session__by_memcg(s) && !session__by_next(s));
 	want(k->progs.fault_flush, faults && (session__by_memcg(s) || session__by_next(s)));
 	prog = bpf_object__find_program_by_name(k->obj, "fault_counted");
 	if (prog)
@@ -111,8 +113,8 @@ static int attach_link(struct session *s, struct bpf_program *prog)
 
 static int attach_lives(struct session *s)
 {
-	struct bpf_program *progs[] = {s->skel->progs.life_fork, s->skel->progs.life_exec,
-				       s->skel->progs.life_exit, s->skel->progs.life_rename};
+	struct bpf_program *progs[] = { s->skel->progs.life_fork, s->skel->progs.life_exec,
+					s->skel->progs.life_exit, s->skel->progs.life_rename };
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(progs) / sizeof(progs[0]) && !err; i++)
@@ -122,11 +124,11 @@ static int attach_lives(struct session *s)
 
 static int attach_native_calls(struct session *s)
 {
-#define X(sym, name, nargs) {#name, s->skel->progs.call_enter_##nargs},
+#define X(sym, name, nargs) { #name, s->skel->progs.call_enter_##nargs },
 	const struct {
 		const char *name;
 		struct bpf_program *enter;
-	} calls[] = {FS_CALLS(X)};
+	} calls[] = { FS_CALLS(X) };
 #undef X
 	struct perf_event_spec spec = { .type = PERF_TYPE_TRACEPOINT, .pid = -1, .cpu = 0 };
 	int exit_fd = bpf_program__fd(s->skel->progs.call_exit);
@@ -139,7 +141,8 @@ static int attach_native_calls(struct session *s)
 		if (id == -ENOENT)
 			continue; /* a call that this kernel does not have */
 		spec.config = id;
-		err = id < 0 ? id : perf_list__attach(&s->calls, &spec, bpf_program__fd(calls[i].enter));
+		err = id < 0 ? id :
+			       perf_list__attach(&s->calls, &spec, bpf_program__fd(calls[i].enter));
 		snprintf(name, sizeof(name), "sys_exit_%s", calls[i].name);
 		id = tracefs__id(s->features->tracefs_fd, "syscalls", name);
 		spec.config = id;
@@ -279,7 +282,8 @@ static enum session_result attach_pids(struct session *s)
 			err = attach_process(s, s->opts.pids[i]);
 		if (err)
 			log_error("process %u: %s", s->opts.pids[i],
-				  err == -ESRCH || err == -EINVAL ? "no such process" : strerror(-err));
+				  err == -ESRCH || err == -EINVAL ? "no such process" :
+								    strerror(-err));
 	}
 	for (size_t i = 0; i < s->opts.ntids && !err; i++) {
 		err = add_target(s, s->opts.tids[i]);
@@ -346,8 +350,8 @@ enum session_result session__start(struct session *s)
 	else if (s->opts.argv)
 		result = start_program(s);
 	if (!result)
-		log_info("attached: %zu software events, %zu tracepoints", s->starts.n + s->minors.n + s->majors.n,
-			 s->nlinks + s->calls.n);
+		log_info("attached: %zu software events, %zu tracepoints",
+			 s->starts.n + s->minors.n + s->majors.n, s->nlinks + s->calls.n);
 	return result;
 }
 
@@ -358,7 +362,7 @@ static __u64 recursion_misses(struct session *s)
 	__u64 sum = 0;
 	__u32 len;
 
-	bpf_object__for_each_program(prog, s->skel->obj) {
+	bpf_object__for_each_program (prog, s->skel->obj) {
 		len = sizeof(info);
 		memset(&info, 0, sizeof(info));
 		if (bpf_program__autoload(prog) && bpf_program__fd(prog) >= 0 &&

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 struct cells {
-	struct fs_cell *live;		/* [number * ncpus + cpu], written by the kernel side */
-	struct fs_cell *seen[FS_CELLS + 1];	/* what was delivered of each number; NULL: nothing */
+	struct fs_cell *live;               /* [number * ncpus + cpu], written by the kernel side */
+	struct fs_cell *seen[FS_CELLS + 1]; /* what was delivered of each number; NULL: nothing */
 	size_t bytes;
 	int numbers_fd, free_fd;
 	__u32 ncpus;

@@ -189,12 +189,12 @@ static void probe_types(struct features *f)
 
 static void probe_all(struct features *f)
 {
-	static const char *const exceptions[] = {"page_fault_user", "page_fault_kernel", NULL};
-	static const char *const signals[] = {"signal_generate", NULL};
-	static const char *const lives[] = {"task_newtask", "sched_process_exec",
-					    "sched_process_exit", "task_rename", NULL};
-	static const char *const raw[] = {"sys_enter", "sys_exit", NULL};
-	static const char *const memcg[] = {"count_memcg_events", NULL};
+	static const char *const exceptions[] = { "page_fault_user", "page_fault_kernel", NULL };
+	static const char *const signals[] = { "signal_generate", NULL };
+	static const char *const lives[] = { "task_newtask", "sched_process_exec",
+					     "sched_process_exit", "task_rename", NULL };
+	static const char *const raw[] = { "sys_enter", "sys_exit", NULL };
+	static const char *const memcg[] = { "count_memcg_events", NULL };
 	struct feature_state *st = f->state;
 	int id;
 
@@ -215,7 +215,8 @@ static void probe_all(struct features *f)
 	probe_event(&st[FEATURE_SOFTWARE_EVENTS], -1, 0, false);
 	probe_event(&st[FEATURE_TASK_EVENTS], 0, -1, true);
 	f->tracefs_fd = tracefs__open();
-	id = f->tracefs_fd < 0 ? f->tracefs_fd : tracefs__id(f->tracefs_fd, "syscalls", "sys_enter_mmap");
+	id = f->tracefs_fd < 0 ? f->tracefs_fd :
+				 tracefs__id(f->tracefs_fd, "syscalls", "sys_enter_mmap");
 	if (id > 0)
 		st[FEATURE_SYSCALL_TRACEPOINTS].available = true;
 	else
@@ -281,7 +282,7 @@ int features__check_rights(void)
 	static const struct {
 		int cap;
 		const char *name;
-	} needed[] = {{39, "CAP_BPF"}, {38, "CAP_PERFMON"}, {19, "CAP_SYS_PTRACE"}};
+	} needed[] = { { 39, "CAP_BPF" }, { 38, "CAP_PERFMON" }, { 19, "CAP_SYS_PTRACE" } };
 	struct __user_cap_header_struct hdr = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
 	__u64 have;

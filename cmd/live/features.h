@@ -26,23 +26,23 @@ enum feature_id {
 };
 
 struct feature_row {
-	const char *name;	/* as `--without` has it */
-	const char *what;	/* what it is used for */
-	const char *fallback;	/* what is done without it */
-	const char *loss;	/* what the user loses then */
+	const char *name;     /* as `--without` has it */
+	const char *what;     /* what it is used for */
+	const char *fallback; /* what is done without it */
+	const char *loss;     /* what the user loses then */
 	bool required;
 };
 
 struct feature_state {
 	bool available;
-	bool left_out;		/* by --without */
-	char why[96];		/* why it is not available, else "" */
+	bool left_out; /* by --without */
+	char why[96];  /* why it is not available, else "" */
 };
 
 struct features {
 	struct feature_state state[FEATURE_NR];
-	int tracefs_fd;		/* -1: none */
-	struct btf *btf;	/* of the kernel; NULL: none */
+	int tracefs_fd;  /* -1: none */
+	struct btf *btf; /* of the kernel; NULL: none */
 };
 
 const struct feature_row *feature_row(enum feature_id id);

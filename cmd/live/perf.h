@@ -14,13 +14,13 @@ struct perf_list {
 };
 
 struct perf_event_spec {
-	__u32 type;		/* PERF_TYPE_SOFTWARE or PERF_TYPE_TRACEPOINT */
+	__u32 type; /* PERF_TYPE_SOFTWARE or PERF_TYPE_TRACEPOINT */
 	__u64 config;
-	int pid;		/* -1: whoever runs on `cpu` */
-	int cpu;		/* -1: wherever `pid` runs */
-	bool inherit;		/* threads and children, too */
-	bool inherit_thread;	/* threads alone */
-	bool enable_on_exec;	/* starts counting at execve */
+	int pid;             /* -1: whoever runs on `cpu` */
+	int cpu;             /* -1: wherever `pid` runs */
+	bool inherit;        /* threads and children, too */
+	bool inherit_thread; /* threads alone */
+	bool enable_on_exec; /* starts counting at execve */
 };
 
 /*

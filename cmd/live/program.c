@@ -13,8 +13,8 @@
 struct program {
 	pid_t pid;
 	int pidfd;
-	int gate;	/* written to: go */
-	int verdict;	/* read from: errno of execve, or the end of the file when it went well */
+	int gate;    /* written to: go */
+	int verdict; /* read from: errno of execve, or the end of the file when it went well */
 	bool ended;
 	int status;
 };
@@ -40,7 +40,7 @@ static void run_child(char *const *argv, int gate, int verdict)
 struct program *program__start(char *const *argv)
 {
 	struct program *p = calloc(1, sizeof(*p));
-	int gate[2] = {-1, -1}, verdict[2] = {-1, -1}, err;
+	int gate[2] = { -1, -1 }, verdict[2] = { -1, -1 }, err;
 
 	if (!p)
 		return NULL;

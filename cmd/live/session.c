@@ -17,10 +17,10 @@
 
 #include "base/log.h"
 
-#define MIB			(1024ULL * 1024)
-#define DEFAULT_RING_BYTES	(16 * MIB)
-#define MIN_RING_RECORDS_SHIFT	8
-#define CALIBRATE_GIB		(64 * 1024) /* 64 TiB: what four levels can map */
+#define MIB                    (1024ULL * 1024)
+#define DEFAULT_RING_BYTES     (16 * MIB)
+#define MIN_RING_RECORDS_SHIFT 8
+#define CALIBRATE_GIB          (64 * 1024) /* 64 TiB: what four levels can map */
 
 __u64 clock_ns(void)
 {
@@ -84,8 +84,9 @@ static enum session_result configure_target(struct session *s, struct fs_config 
 	}
 	for (size_t i = 0; i < o->ncomms && i < FS_MAX_COMMS; i++) {
 		if (comm_pattern__compile(o->comms[i], &cfg->comms[i])) {
-			log_error("name '%s' is longer than 15 characters, which no thread's name is",
-				  o->comms[i]);
+			log_error(
+				"name '%s' is longer than 15 characters, which no thread's name is",
+				o->comms[i]);
 			return SESSION_FAILED;
 		}
 		cfg->ncomms++;
@@ -157,7 +158,8 @@ static int fill_shards(struct session *s)
 	if (!s->shard_fds)
 		return -ENOMEM;
 	for (__u32 i = 0; i < s->shards; i++) {
-		fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "fs_control", 0, 0, s->control_bytes, &opts);
+		fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "fs_control", 0, 0, s->control_bytes,
+				    &opts);
 		if (fd < 0)
 			return -errno;
 		s->shard_fds[s->nshard_fds++] = fd;
@@ -176,7 +178,8 @@ static void calibrate(struct session *s)
 	__u64 *page;
 
 	st->available = false;
-	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		    -1, 0);
 	if (page == MAP_FAILED || getrandom(page, sizeof(arg.magic), 0) != sizeof(arg.magic))
 		goto out;
 	arg.addr = (unsigned long)page;
@@ -224,9 +227,11 @@ static enum session_result load(struct session *s)
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	err = faultsnoop_bpf__load(s->skel);
 	if (err) {
-		log_error("cannot load the BPF programs: %s%s", strerror(-err),
-			  err == -EPERM ? " (are CAP_BPF and CAP_PERFMON there, is the kernel locked down?)" :
-					  " (-vv shows why)");
+		log_error(
+			"cannot load the BPF programs: %s%s", strerror(-err),
+			err == -EPERM ?
+				" (are CAP_BPF and CAP_PERFMON there, is the kernel locked down?)" :
+				" (-vv shows why)");
 		return err == -EPERM ? SESSION_CANNOT : SESSION_FAILED;
 	}
 	if (features__use(s->features, FEATURE_PAGE_TABLES))
@@ -272,7 +277,8 @@ struct session *session__open(const struct session_opts *opts, struct features *
 	size_maps(s);
 	session__choose_programs(s);
 	*result = load(s);
-	if (!*result && (session__by_memcg(s) || session__by_next(s)) != s->skel->rodata->cfg.late) {
+	if (!*result &&
+	    (session__by_memcg(s) || session__by_next(s)) != s->skel->rodata->cfg.late) {
 		session__close(s); /* page tables cannot be read after all: once more without */
 		return session__open(opts, features, result);
 	}

@@ -22,20 +22,20 @@ struct session_opts {
 	char *const *comms;
 	size_t ncomms;
 	const char *cgroup;
-	char *const *argv;	/* a program to run */
+	char *const *argv; /* a program to run */
 	bool no_follow;
 	/* what */
 	bool faults;
 	bool calls;
 	bool minor, major, failed;
-	__u32 regions;		/* bit per base region, ~0: all */
+	__u32 regions; /* bit per base region, ~0: all */
 	__u64 min_latency_ns;
 	bool no_latency;
-	bool by_time;		/* see stream_opts */
+	bool by_time; /* see stream_opts */
 	bool by_cgroup, by_thread, by_mapping;
 	bool in_kernel;
-	__u64 ring_bytes;	/* 0: the default */
-	int wake_fd;		/* session__poll() returns when it is readable; -1: none */
+	__u64 ring_bytes; /* 0: the default */
+	int wake_fd;      /* session__poll() returns when it is readable; -1: none */
 };
 
 struct session;

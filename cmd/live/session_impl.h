@@ -32,13 +32,13 @@ struct session {
 	size_t nlinks;
 	/* whom */
 	struct program *program;
-	int program_status;	/* -1: runs, or none */
-	int *watched;		/* pidfds of -p's processes and -t's threads' processes */
+	int program_status; /* -1: runs, or none */
+	int *watched;       /* pidfds of -p's processes and -t's threads' processes */
 	size_t nwatched;
 	__u64 start_ns;
 	/* read when it was stopped */
 	bool stopped;
-	__u64 events_counted;	/* MIN and MAJ events, by the events' own counters */
+	__u64 events_counted; /* MIN and MAJ events, by the events' own counters */
 	__u64 recursion;
 };
 

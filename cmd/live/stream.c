@@ -16,13 +16,13 @@ struct arena {
 	size_t used, capacity;
 	struct arena_ref {
 		__u64 time_ns;
-		size_t at;	/* also the order of arrival */
-	} *refs;
+		size_t at; /* also the order of arrival */
+	} * refs;
 	size_t nrefs, refs_capacity;
 };
 
 struct cursor {
-	__u64 at, end;	/* records [at, end) of a CPU are to be delivered */
+	__u64 at, end; /* records [at, end) of a CPU are to be delivered */
 };
 
 struct stream {
@@ -35,7 +35,7 @@ struct stream {
 	__u32 ncpus, shift;
 	unsigned int fill_percent;
 	bool latency, by_time;
-	int err;	/* of collecting control events */
+	int err; /* of collecting control events */
 };
 
 static size_t page_round(size_t n)
@@ -81,7 +81,7 @@ static int collect(void *ctx, void *data, size_t size)
 	if (st->err)
 		return st->err;
 	memcpy(a->bytes + a->used, data, size);
-	a->refs[a->nrefs++] = (struct arena_ref){head->time_ns, a->used};
+	a->refs[a->nrefs++] = (struct arena_ref){ head->time_ns, a->used };
 	a->used += (size + 7) & ~(size_t)7;
 	return 0;
 }

@@ -16,22 +16,22 @@
 /* Who takes the events. A non-zero return ends the drain and is passed on. */
 struct event_sink {
 	void *ctx;
-	int (*fault)(void *ctx, const struct fs_fault *f);	/* f is valid during the call */
-	int (*event)(void *ctx, const struct fs_head *ev);	/* so is ev */
-	int (*drained)(void *ctx);	/* nothing is left for now; may be NULL */
+	int (*fault)(void *ctx, const struct fs_fault *f); /* f is valid during the call */
+	int (*event)(void *ctx, const struct fs_head *ev); /* so is ev */
+	int (*drained)(void *ctx); /* nothing is left for now; may be NULL */
 };
 
 struct stream;
 
 struct stream_opts {
-	int cpus_fd;		/* mmapable array of struct fs_cpu */
-	int rings_fd;		/* mmapable array of struct fs_fault */
-	const int *control_fds;	/* BPF ring buffers */
+	int cpus_fd;            /* mmapable array of struct fs_cpu */
+	int rings_fd;           /* mmapable array of struct fs_fault */
+	const int *control_fds; /* BPF ring buffers */
 	size_t ncontrols;
 	__u32 ncpus;
 	__u32 ring_shift;
-	bool latency;		/* faults carry a time of their own */
-	bool by_time;		/* deliver faults of different CPUs in the order of their completion */
+	bool latency; /* faults carry a time of their own */
+	bool by_time; /* deliver faults of different CPUs in the order of their completion */
 };
 
 /* Maps the rings; fds stay the caller's. NULL with errno. */

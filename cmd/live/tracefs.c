@@ -26,7 +26,7 @@ static int open_detached(void)
 
 int tracefs__open(void)
 {
-	static const char *const mounted[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
+	static const char *const mounted[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
 	int fd = open_detached(), probe;
 
 	for (size_t i = 0; fd < 0 && i < sizeof(mounted) / sizeof(mounted[0]); i++) {

@@ -151,7 +151,7 @@ int cgroup_ref__find(const char *path, const struct btf *btf, struct cgroup_ref 
 	return handle_id(path, &out->id);
 }
 
-static const char *const v2_mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+static const char *const v2_mounts[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
 static const char v1_memory[] = "/sys/fs/cgroup/memory";
 
 void cgroup_ref__default(const struct btf *btf, struct cgroup_ref *out)
@@ -172,7 +172,7 @@ int cgroup_ref__path(const struct cgroup_ref *ref, __u64 id, char *buf, size_t s
 		struct file_handle h;
 		char room[sizeof(struct file_handle) + sizeof(__u64)];
 	} u = { .h.handle_bytes = sizeof(id), .h.handle_type = FILEID_KERNFS };
-	const char *roots[] = {ref->subsys == -1 ? v2_mounts[0] : v1_memory, v2_mounts[1]};
+	const char *roots[] = { ref->subsys == -1 ? v2_mounts[0] : v1_memory, v2_mounts[1] };
 	char link[64];
 	int root, fd, err = -ENOENT;
 	ssize_t n;

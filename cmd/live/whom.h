@@ -18,9 +18,9 @@ int comm_pattern__compile(const char *text, struct fs_comm_pattern *out);
 
 /* Which hierarchy and which group. */
 struct cgroup_ref {
-	__u64 id;		/* kernfs id; 0: none */
-	__s32 subsys;		/* index of the v1 controller, -1: v2, -2: v1 without controller */
-	__u32 hierarchy;	/* subsys -2: its id */
+	__u64 id;        /* kernfs id; 0: none */
+	__s32 subsys;    /* index of the v1 controller, -1: v2, -2: v1 without controller */
+	__u32 hierarchy; /* subsys -2: its id */
 };
 
 /*

@@ -7,7 +7,8 @@
 static void print_text(FILE *f, const struct feature_line *l, size_t n, const char *release,
 		       const char *machine)
 {
-	fprintf(f, "Linux %s %s\n\n%-20s %-9s %s\n", release, machine, "FEATURE", "STATE", "USED FOR");
+	fprintf(f, "Linux %s %s\n\n%-20s %-9s %s\n", release, machine, "FEATURE", "STATE",
+		"USED FOR");
 	for (size_t i = 0; i < n; i++) {
 		fprintf(f, "%-20s %-9s %s\n", l[i].name, l[i].state, l[i].what);
 		if (l[i].used)
@@ -26,9 +27,10 @@ static void print_json(FILE *f, const struct feature_line *l, size_t n, const ch
 	json_t *list = json_array(), *top;
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{ss ss ss ss ss ss}", "name", l[i].name, "state",
-						      l[i].state, "use", l[i].what, "why", l[i].why,
-						      "fallback", l[i].fallback, "loss", l[i].loss));
+		json_array_append_new(list,
+				      json_pack("{ss ss ss ss ss ss}", "name", l[i].name, "state",
+						l[i].state, "use", l[i].what, "why", l[i].why,
+						"fallback", l[i].fallback, "loss", l[i].loss));
 	top = json_pack("{ss ss ss so}", "schema", "faultsnoop-features-1", "kernel", release,
 			"machine", machine, "features", list);
 	if (top)

@@ -11,11 +11,11 @@
 
 struct feature_line {
 	const char *name;
-	const char *state;	/* "used", "missing", "left out" */
-	const char *what;	/* what it is for */
-	const char *why;	/* why it is missing, or "" */
-	const char *fallback;	/* what takes its place, or "" */
-	const char *loss;	/* what the user loses */
+	const char *state;    /* "used", "missing", "left out" */
+	const char *what;     /* what it is for */
+	const char *why;      /* why it is missing, or "" */
+	const char *fallback; /* what takes its place, or "" */
+	const char *loss;     /* what the user loses */
 	bool used;
 };
 

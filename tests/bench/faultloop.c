@@ -34,16 +34,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NSEC_PER_SEC	1000000000ULL
-#define WARM_FRACTION	8
-#define MAX_PAGES	(1UL << 22)
+#define NSEC_PER_SEC  1000000000ULL
+#define WARM_FRACTION 8
+#define MAX_PAGES     (1UL << 22)
 
 struct loop {
 	char *area;
 	size_t pages;
-	size_t touches;	/* pages touched in a round */
+	size_t touches; /* pages touched in a round */
 	size_t page_bytes;
-	size_t step;	/* pages from one touch to the next, coprime to .pages */
+	size_t step; /* pages from one touch to the next, coprime to .pages */
 	size_t mappings;
 };
 
