@@ -131,6 +131,16 @@ static __always_inline bool is_compat_task(struct task_struct *task)
 #endif
 }
 
+/* Does the task run a 32-bit program? */
+static __always_inline bool is_compat_image(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	return task->thread_info.flags & (1UL << 29); /* TIF_ADDR32, asm/thread_info.h */
+#else
+	return is_compat_task(task);
+#endif
+}
+
 /* What the architecture kept of the access that failed: 'read', 'write', 'exec'. */
 static __always_inline enum fs_access failed_access(struct task_struct *task)
 {

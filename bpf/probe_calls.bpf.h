@@ -16,11 +16,14 @@ static __always_inline u64 page_align(u64 bytes)
 	return (bytes + 4095) & ~4095UL;
 }
 
+/* The run is over; detaching syscalls:* takes the kernel seconds. */
+volatile __u32 calls_stopped = 0;
+
 static __always_inline struct task_state *caller_state(struct task_struct *task)
 {
 	struct task_state *st;
 
-	if (!task->mm)
+	if (!task->mm || calls_stopped)
 		return NULL;
 	if (cfg.target == FS_TARGET_TASKS && !is_member(task))
 		return NULL;
@@ -116,9 +119,14 @@ static __always_inline void call_end(struct task_struct *task, struct task_state
 {
 	struct mm_struct *mm = task->mm;
 	struct fs_call_event ev = {};
-	bool failed = call_failed(st, ret);
+	bool failed;
+	u32 i, addr;
 	u64 at;
-	u32 i;
+
+	if (st->call_compat && st->call_result && !ret &&
+	    !bpf_probe_read_user(&addr, sizeof(addr), (void *)st->call_result))
+		ret = addr;
+	failed = call_failed(st, ret);
 
 	head_init(&ev.head, FS_EVENT_CALL, sizeof(ev));
 	ev.latency_ns = st->call_ns ? ev.head.time_ns - st->call_ns : 0;
@@ -202,7 +210,7 @@ int call_exit(struct exit_context *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *st = task_state(task, false);
 
-	if (st && st->call && !st->call_compat && task->mm)
+	if (st && st->call && !st->call_compat && task->mm && !calls_stopped)
 		call_end(task, st, ctx->ret);
 	return 0;
 }
@@ -251,6 +259,8 @@ static __always_inline u32 compat_call(struct task_state *st, long nr)
 	u32 call = call_of_compat_number(nr);
 	u32 old[6] = {};
 
+	st->call_result = 0;
+
 	switch (call) {
 	case COMPAT_MMAP2:
 		st->call_args[5] <<= PAGE_SHIFT;
@@ -265,6 +275,7 @@ static __always_inline u32 compat_call(struct task_state *st, long nr)
 		case 21: /* SHMAT: the address goes to *third */
 			st->call_args[0] = st->call_args[1];
 			st->call_args[1] = st->call_args[4];
+			st->call_result = st->call_args[3];
 			return FS_CALL_SHMAT + 1;
 		case 22:
 			st->call_args[0] = st->call_args[4];

@@ -248,6 +248,8 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 
 	if (!mm)
 		return;
+	if (cfg.check_members && !is_member(task))
+		return;
 	st = task_state(task, true);
 	if (!st || !task_matches(st, task))
 		return;
@@ -298,8 +300,8 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 	if (!cpu || !mm)
 		return 0;
 	cpu->completions++;
-	st = task_state(task, cfg.target != FS_TARGET_MATCH);
-	if (!st)
+	st = task_state(task, cfg.target != FS_TARGET_MATCH && !cfg.check_members);
+	if (!st || (cfg.check_members && !is_member(task)))
 		return 0;
 	if (!st->pending || st->addr != addr) {
 		if (cfg.memcg && major && st->addr == addr) {
@@ -431,7 +433,7 @@ int BPF_PROG(exception_kernel, unsigned long addr, struct pt_regs *regs, unsigne
 			cpu->faults[FS_CLASS_FIXUP]++;
 		return 0;
 	}
-	if (cfg.target != FS_TARGET_TASKS) /* there PAGE_FAULTS tells */
+	if (cfg.target != FS_TARGET_TASKS || cfg.check_members) /* else PAGE_FAULTS tells */
 		fault_entry(task, addr, regs->ip, false, pf_access(code));
 	return 0;
 }

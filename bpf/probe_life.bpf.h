@@ -120,6 +120,8 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binp
 		ev->head.time_ns = st->mm_since_ns - 1; /* and those faults are its own */
 	}
 	ev->old_tid = old_pid;
+	ev->compat = is_compat_image(task);
+	ev->pad = 0;
 	ev->args_populated = argument_pages(task->mm);
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->comm);
 	bpf_probe_read_kernel_str(ev->path, sizeof(ev->path), BPF_CORE_READ(bprm, filename));

@@ -83,24 +83,26 @@ static __always_inline u8 base_region(struct mm_struct *mm, const struct vma_cop
 	return c->flags & VM_EXEC ? FS_REGION_ANON_EXEC : FS_REGION_ANON;
 }
 
-/* The VMA that ends at `start`: the data before the anonymous part of an object's bss. */
-static __always_inline void read_previous(struct mm_struct *mm, u64 start,
-					  struct fs_region_event *ev)
+/* The VMA that ends at an address, where it is private and maps a file: data before its bss. */
+struct previous {
+	u64 start, pgoff;
+	u32 file_id, flags;
+};
+
+static __always_inline void previous_read(struct mm_struct *mm, u64 start, struct previous *out)
 {
 	struct fs_file_key key;
 	struct vma_copy prev;
 	u64 at;
 
-	ev->prev_start = ev->prev_pgoff = 0;
-	ev->prev_file_id = ev->prev_flags = 0;
 	if (!start || !vma_find(mm, start - 1, &prev, &at) || !prev.file || !prev.ops ||
 	    (prev.flags & VM_MAYSHARE))
 		return;
-	ev->prev_start = prev.start;
-	ev->prev_pgoff = prev.pgoff;
-	ev->prev_flags = prev.flags;
+	out->start = prev.start;
+	out->pgoff = prev.pgoff;
+	out->flags = prev.flags;
 	file_key((void *)prev.file, &key);
-	ev->prev_file_id = file_id((void *)prev.file, &key);
+	out->file_id = file_id((void *)prev.file, &key);
 }
 
 /* Layout of vma->anon_name, 5.17+ with CONFIG_ANON_VMA_NAME; up to 6.2 in a union with `shared`. */
@@ -128,6 +130,8 @@ static __always_inline void read_anon_name(u64 vma, struct fs_region_event *ev)
 static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vma_copy *c,
 				  struct vma_slot *slot)
 {
+	bool anon = slot->region == FS_REGION_ANON || slot->region == FS_REGION_ANON_EXEC;
+	struct previous prev = {};
 	struct fs_file_key key = {};
 	u32 id = next_id(0), fid = 0;
 	struct fs_region_event *ev;
@@ -137,6 +141,9 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 		file_key((void *)c->file, &key);
 		fid = file_id((void *)c->file, &key);
 	}
+	/* files first: their events must stand before this one in the ring */
+	if (anon)
+		previous_read(mm, slot->start, &prev);
 	ev = rb ? bpf_ringbuf_reserve(rb, sizeof(*ev), 0) : NULL;
 	if (!ev) {
 		count_loss(FS_LOSS_CTL_RING);
@@ -156,14 +163,13 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 	ev->start_stack = BPF_CORE_READ(mm, start_stack);
 	ev->region = slot->region;
 	__builtin_memset(ev->pad, 0, sizeof(ev->pad));
-	if (slot->region == FS_REGION_ANON || slot->region == FS_REGION_ANON_EXEC) {
-		read_previous(mm, slot->start, ev);
+	ev->prev_start = prev.start;
+	ev->prev_pgoff = prev.pgoff;
+	ev->prev_file_id = prev.file_id;
+	ev->prev_flags = prev.flags;
+	ev->anon_name[0] = 0;
+	if (anon)
 		read_anon_name(vma, ev);
-	} else {
-		ev->prev_start = ev->prev_pgoff = 0;
-		ev->prev_file_id = ev->prev_flags = 0;
-		ev->anon_name[0] = 0;
-	}
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 	return id;
 }
@@ -215,6 +221,9 @@ static __always_inline bool holds_thread_stack(const struct vma_copy *c)
 {
 	struct stack_key key = { .bound = c->start, .pid = bpf_get_current_pid_tgid() >> 32 };
 
+	if (bpf_map_lookup_elem(&stack_vmas, &key))
+		return true;
+	key.bound = 0; /* it had threads before the trace: where, the loader knows */
 	if (bpf_map_lookup_elem(&stack_vmas, &key))
 		return true;
 	key.bound = c->end;

@@ -67,6 +67,7 @@ struct task_state {
 	u64 call_bytes; /* of what shmdt will detach */
 	u32 call;       /* enum fs_call + 1, 0: none */
 	u32 call_compat;
+	u64 call_result; /* user address of a 32-bit result, 0: it is returned */
 };
 
 struct {

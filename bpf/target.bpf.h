@@ -5,12 +5,18 @@
 
 #include "state.bpf.h"
 
-/* Is the task, or its process, a member of the `targets` map? */
+#define PF_FORKNOEXEC 0x00000040 /* include/linux/sched.h: forked, has not called execve yet */
+
+/*
+ * Is the task, or its process, a member of the `targets` map? With FS_MEMBER_FROM_EXEC it becomes one
+ * when it has called execve.
+ */
 static __always_inline bool is_member(struct task_struct *task)
 {
 	u32 id = cfg.threads ? task->pid : task->tgid;
+	u32 *how = bpf_map_lookup_elem(&targets, &id);
 
-	return bpf_map_lookup_elem(&targets, &id);
+	return how && (*how != FS_MEMBER_FROM_EXEC || !(task->flags & PF_FORKNOEXEC));
 }
 
 /*
@@ -128,6 +134,8 @@ static __always_inline bool task_matches(struct task_state *st, struct task_stru
 {
 	if (cfg.want_cgroup || cfg.cgroup_id)
 		update_cgroup(st, task);
+	if (cfg.check_members)
+		return is_member(task);
 	if (cfg.target != FS_TARGET_MATCH)
 		return true;
 	if (cfg.cgroup_id && !st->cgroup_ok)

@@ -29,6 +29,7 @@ struct ended_image {
 
 struct stat_run {
 	struct run run;
+	struct event_sink sink;
 	struct stat_tally *tally;
 	struct stat_by by; /* of --by, n == 0: the default tables */
 	bool exact;        /* the kernel's totals are those of the rows */
@@ -160,7 +161,7 @@ static int on_event(void *ctx, const struct fs_head *ev)
 		err = note_ended(sr, ev->pid, ((const struct fs_exec_event *)e)->mm);
 	else if (ev->kind == FS_EVENT_EXIT && ((const struct fs_exit_event *)e)->last)
 		err = note_ended(sr, ev->pid, 0);
-	return err ? err : space__event(sr->run.space, ev);
+	return err ? err : run__event(&sr->run, ev);
 }
 
 static int on_drained(void *ctx)
@@ -259,7 +260,6 @@ static void fill_totals(struct stat_run *sr, struct stat_report *rep)
 	session__counters(sr->run.session, &now);
 	for (int k = 0; k < FS_LOSS_NR; k++)
 		rep->lost[k] = now.lost[k] - sr->before.lost[k];
-	space__settle(sr->run.space);
 	populated = count_populated(sr);
 	stat__totals(sr->tally, t);
 	t->populated = populated > sr->populated_before ? populated - sr->populated_before : 0;
@@ -329,8 +329,13 @@ static int report(struct stat_run *sr, __u64 duration_ns, bool interval)
 		.nnotes = sr->nnotes,
 	};
 	struct timespec now;
-	int err = session__cells(sr->run.session, NULL, on_cell, sr);
+	int err;
 
+	/* getrusage's counters first: faults that come meanwhile must not look like populated pages */
+	space__settle(sr->run.space);
+	err = session__poll(sr->run.session, 0, &sr->sink);
+	if (!err)
+		err = session__cells(sr->run.session, NULL, on_cell, sr);
 	if (err)
 		return err;
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -381,7 +386,6 @@ static void note_command(struct stat_run *sr)
 
 static int run_stat(struct stat_run *sr)
 {
-	struct event_sink sink = { sr, on_fault, on_event, on_drained };
 	struct timespec end;
 	__u64 start;
 	int status = run__start(&sr->run), err;
@@ -389,7 +393,7 @@ static int run_stat(struct stat_run *sr)
 	if (status)
 		return status;
 	take_notes(sr);
-	err = run__loop(&sr->run, &sink, on_interval, sr);
+	err = run__loop(&sr->run, &sr->sink, on_interval, sr);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	start = session__start_ns(sr->run.session);
 	if (sr->run.o->common.interval_ns && !err) {
@@ -415,6 +419,7 @@ int cmd_stat(const struct options *o)
 	int status;
 
 	setlocale(LC_CTYPE, "");
+	sr.sink = (struct event_sink){ &sr, on_fault, on_event, on_drained };
 	sr.page_size = sysconf(_SC_PAGESIZE);
 	sr.run.o = o;
 	run__session_opts(o, &opts);

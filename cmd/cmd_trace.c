@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* trace: a line per event, faults and mapping calls. */
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -95,7 +96,7 @@ static int on_event(void *ctx, const struct fs_head *ev)
 		err = counted(tr, print_event(tr, ev));
 	if (err)
 		return err;
-	return space__event(tr->run.space, ev);
+	return run__event(&tr->run, ev);
 }
 
 /* Say what was lost since it was last said. */
@@ -177,6 +178,7 @@ int cmd_trace(const struct options *o)
 	struct session_opts opts;
 	int status;
 
+	setlocale(LC_CTYPE, "");
 	run__session_opts(o, &opts);
 	opts.by_time = true;
 	opts.faults = o->trace.events & OPT_EVENT_FAULT;

@@ -12,8 +12,8 @@
 #include "base/log.h"
 
 #define OUT_BUFFER   (256 * 1024)
-#define POLL_BUSY_MS 4
-#define POLL_IDLE_MS 25
+#define POLL_BUSY_MS 2
+#define POLL_IDLE_MS 10
 
 static __u64 now_ns(void)
 {
@@ -152,7 +152,7 @@ static int take_snapshot(struct run *r)
 
 	if (o->target.argv)
 		return space__snapshot(r->space, session__program_pid(r->session));
-	if (!o->target.pids.n)
+	if (!o->target.pids.n) /* a thread's process is among them */
 		return space__snapshot(r->space, 0);
 	for (size_t i = 0; i < o->target.pids.n && !err; i++)
 		err = space__snapshot(r->space, o->target.pids.ids[i]);
@@ -184,8 +184,12 @@ static bool was_signalled(const struct run *r)
 /* From now on Ctrl-C ends the program at once. */
 static void release_signals(struct run *r)
 {
+	struct signalfd_siginfo si;
+
 	if (r->signal_fd < 0)
 		return;
+	while (read(r->signal_fd, &si, sizeof(si)) == sizeof(si))
+		; /* asked to end what has ended */
 	sigprocmask(SIG_SETMASK, &r->old_mask, NULL);
 	close(r->signal_fd);
 	r->signal_fd = -1;
@@ -196,6 +200,7 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 	__u64 start = session__start_ns(r->session), now, tick_at = 0, last = start, end = ~0ULL;
 	__u64 interval = r->o->common.interval_ns;
 	int err = 0, wait, wait_max;
+	bool signalled = false;
 
 	if (r->o->common.duration_ns)
 		end = start + r->o->common.duration_ns;
@@ -204,7 +209,8 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 	while (!err) {
 		wait_max = session__busy(r->session) ? POLL_BUSY_MS : POLL_IDLE_MS;
 		now = now_ns();
-		if (now >= end || was_signalled(r) || session__target_ended(r->session))
+		signalled = was_signalled(r);
+		if (now >= end || signalled || session__target_ended(r->session))
 			break;
 		wait = end - now < wait_max * 1000000ULL ? (int)((end - now) / 1000000) + 1 :
 							   wait_max;
@@ -220,8 +226,16 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 		}
 	}
 	session__stop(r->session);
-	release_signals(r);
+	if (signalled)
+		release_signals(r);
 	return err ? err : session__poll(r->session, 0, sink);
+}
+
+int run__event(struct run *r, const struct fs_head *ev)
+{
+	if (ev->kind == FS_EVENT_EXEC && ((const struct fs_exec_event *)ev)->compat)
+		session__meet_compat(r->session, false);
+	return space__event(r->space, ev);
 }
 
 int run__status(struct run *r, int status)

@@ -51,6 +51,9 @@ typedef int (*run_tick)(void *ctx, __u64 interval_ns);
  */
 int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void *ctx);
 
+/* Apply a control event: what the session must know of it, then the processes. 0 or -ENOMEM. */
+int run__event(struct run *r, const struct fs_head *ev);
+
 /* The exit status: that of the PROGRAM where one was run, else `status`. */
 int run__status(struct run *r, int status);
 

@@ -19,6 +19,9 @@ enum fs_target {
 	FS_TARGET_MATCH, /* by comm and cgroup, looked at when the fault happens */
 };
 
+/* Values of the `targets` map. */
+enum fs_member { FS_MEMBER = 1, FS_MEMBER_FROM_EXEC };
+
 /* A comm to match: bit i of `star` set means that pattern position i is a `*`. */
 struct fs_comm_pattern {
 	char text[16];
@@ -55,7 +58,8 @@ struct fs_config {
 	__u8 threads;      /* the `targets` map holds tids */
 	__u8 memcg;        /* minor faults end with count_memcg_events */
 	__u8 late;         /* some faults, or all, are looked at only after they were counted */
-	__u8 pad[7];
+	__u8 check_members; /* fault events are not opened per task: look in `targets` */
+	__u8 pad[6];
 };
 
 /* How page tables are reached: found by the loader once the programs are loaded. */

@@ -148,6 +148,8 @@ struct fs_exec_event {
 	struct fs_usage usage; /* of the thread so far; execve does not reset it */
 	__u32 old_tid;         /* tid of the thread that called execve */
 	__u32 args_populated;  /* faults counted in execve before the new image: argument pages */
+	__u32 compat;          /* 1: a 32-bit image */
+	__u32 pad;
 	char comm[FS_COMM_LEN];
 	char path[256]; /* as passed to execve */
 };
@@ -182,7 +184,7 @@ _Static_assert(sizeof(struct fs_head) == 24, "wire layout");
 _Static_assert(sizeof(struct fs_region_event) == 216, "wire layout");
 _Static_assert(sizeof(struct fs_file_event) == 64, "wire layout");
 _Static_assert(sizeof(struct fs_call_event) == 136, "wire layout");
-_Static_assert(sizeof(struct fs_exec_event) == 24 + 40 + FS_COMM_LEN + 256, "wire layout");
+_Static_assert(sizeof(struct fs_exec_event) == 24 + 48 + FS_COMM_LEN + 256, "wire layout");
 _Static_assert(sizeof(struct fs_fork_event) == 24 + 48 + FS_COMM_LEN, "wire layout");
 _Static_assert(sizeof(struct fs_exit_event) == 24 + 32, "wire layout");
 

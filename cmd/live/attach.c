@@ -2,9 +2,9 @@
 /* Which programs a session needs, and where they are attached. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +21,11 @@ static bool per_task(const struct session *s)
 {
 	return (s->opts.npids || s->opts.ntids || s->opts.argv) &&
 	       features__use(s->features, FEATURE_TASK_EVENTS);
+}
+
+bool session__checks_members(const struct session *s)
+{
+	return (s->opts.npids || s->opts.ntids || s->opts.argv) && !per_task(s);
 }
 
 /* Is the beginning of faults told by the exception tracepoints? Per task they cannot be had. */
@@ -154,16 +159,32 @@ static int attach_native_calls(struct session *s)
 	return 0;
 }
 
+/* The raw tracepoints cost every system call of the machine: only where somebody needs them. */
+static int attach_raw_calls(struct session *s)
+{
+	int err = attach_link(s, s->skel->progs.raw_enter);
+
+	if (!err)
+		err = attach_link(s, s->skel->progs.raw_exit);
+	s->raw_attached = !err;
+	return err;
+}
+
 static int attach_calls(struct session *s)
 {
-	int err = 0;
-
 	if (!s->opts.calls)
 		return 0;
 	if (features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS))
 		return attach_native_calls(s);
-	err = attach_link(s, s->skel->progs.raw_enter);
-	return err ? err : attach_link(s, s->skel->progs.raw_exit);
+	return attach_raw_calls(s);
+}
+
+void session__meet_compat(struct session *s, bool early)
+{
+	if (!s->opts.calls || s->raw_attached)
+		return;
+	if (!features__use(s->features, FEATURE_RAW_SYSCALLS) || attach_raw_calls(s) || !early)
+		s->unseen_compat++;
 }
 
 /* One of the three software events, where `spec` says. */
@@ -225,11 +246,9 @@ static int attach_faults(struct session *s)
 	return err;
 }
 
-static int add_target(struct session *s, __u32 id)
+static int add_target(struct session *s, __u32 id, __u32 how)
 {
-	__u32 one = 1;
-
-	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.targets), &id, &one, 0) ? -errno : 0;
+	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.targets), &id, &how, 0) ? -errno : 0;
 }
 
 static int watch(struct session *s, __u32 pid)
@@ -275,7 +294,7 @@ static enum session_result attach_pids(struct session *s)
 	int err = 0;
 
 	for (size_t i = 0; i < s->opts.npids && !err; i++) {
-		err = add_target(s, s->opts.pids[i]);
+		err = add_target(s, s->opts.pids[i], FS_MEMBER);
 		if (!err)
 			err = watch(s, s->opts.pids[i]);
 		if (!err && s->opts.faults && per_task(s))
@@ -286,9 +305,9 @@ static enum session_result attach_pids(struct session *s)
 								    strerror(-err));
 	}
 	for (size_t i = 0; i < s->opts.ntids && !err; i++) {
-		err = add_target(s, s->opts.tids[i]);
+		err = add_target(s, s->opts.tids[i], FS_MEMBER);
 		spec.pid = s->opts.tids[i];
-		if (!err && kill(spec.pid, 0) && errno == ESRCH)
+		if (!err && syscall(SYS_tkill, spec.pid, 0) && errno == ESRCH)
 			err = -ESRCH;
 		if (!err && s->opts.faults && per_task(s))
 			err = attach_three(s, spec);
@@ -313,7 +332,7 @@ static enum session_result start_program(struct session *s)
 	spec.pid = program__pid(s->program);
 	spec.inherit = !s->opts.no_follow;
 	spec.inherit_thread = s->opts.no_follow;
-	err = add_target(s, spec.pid);
+	err = add_target(s, spec.pid, FS_MEMBER_FROM_EXEC);
 	if (!err && s->opts.faults && per_task(s))
 		err = attach_three(s, spec);
 	if (err) {
@@ -330,11 +349,51 @@ static enum session_result start_program(struct session *s)
 	return SESSION_OK;
 }
 
+/* What lives already, or is about to be run: 32-bit programs, and threads with stacks of their own. */
+static void meet_process(struct session *s, __u32 pid)
+{
+	struct {
+		__u64 bound;
+		__u32 pid, pad;
+	} key = { .pid = pid };
+	__u32 one = 1, *tids;
+
+	if (s->opts.calls && process_is_32bit(pid))
+		session__meet_compat(s, true);
+	if (!s->opts.in_kernel)
+		return;
+	if (process_tids(pid, &tids) > 1)
+		bpf_map_update_elem(bpf_map__fd(s->skel->maps.stack_vmas), &key, &one, 0);
+	free(tids);
+}
+
+static void meet_processes(struct session *s)
+{
+	struct dirent *d;
+	DIR *dir;
+
+	if (s->opts.argv && program_is_32bit(s->opts.argv[0]))
+		session__meet_compat(s, true);
+	if (s->opts.argv)
+		return;
+	for (size_t i = 0; i < s->opts.npids; i++)
+		meet_process(s, s->opts.pids[i]);
+	dir = s->opts.npids ? NULL : opendir("/proc");
+	while (dir && (d = readdir(dir)))
+		if (d->d_name[0] >= '1' && d->d_name[0] <= '9')
+			meet_process(s, strtoul(d->d_name, NULL, 10));
+	if (dir)
+		closedir(dir);
+}
+
 enum session_result session__start(struct session *s)
 {
 	enum session_result result = SESSION_OK;
 	/* fault_exit before life_exit: a thread's last fault comes before its end */
-	int err = attach_faults(s);
+	int err;
+
+	meet_processes(s);
+	err = attach_faults(s);
 
 	if (!err)
 		err = attach_lives(s);
@@ -399,7 +458,8 @@ void session__stop(struct session *s)
 	if (s->stopped || !s->skel)
 		return;
 	s->stopped = true;
-	perf_list__close(&s->calls);
+	s->skel->bss->calls_stopped = 1;
+	perf_list__close_behind(&s->calls);
 	/* beginnings end first, then completions: the counters of the latter are read before */
 	perf_list__close(&s->starts);
 	s->events_counted = perf_list__count(&s->minors) + perf_list__count(&s->majors);

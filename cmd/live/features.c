@@ -2,6 +2,7 @@
 #include "live/features.h"
 
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/perf_event.h>
@@ -241,10 +242,24 @@ static int leave_out(struct features *f, const char *name)
 	return -EINVAL;
 }
 
+/* libbpf's words are for those who ask for them. */
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[4096];
+
+	if (log_level() < 2 || level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("%s", line);
+	return 0;
+}
+
 int features__probe(struct features *f, char *const *without, size_t nwithout)
 {
 	int err = 0;
 
+	libbpf_set_print(print_libbpf);
 	memset(f, 0, sizeof(*f));
 	f->tracefs_fd = -1;
 	for (size_t i = 0; i < nwithout && !err; i++)

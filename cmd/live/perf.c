@@ -68,3 +68,16 @@ void perf_list__close(struct perf_list *list)
 	free(list->fds);
 	*list = (struct perf_list){ 0 };
 }
+
+void perf_list__close_behind(struct perf_list *list)
+{
+	pid_t pid = list->n ? fork() : -1;
+
+	if (pid == 0) {
+		/* whoever reads our output must not wait for this: from the lowest fd upwards */
+		setsid();
+		close_range(0, ~0U, 0);
+		_exit(0);
+	}
+	perf_list__close(list);
+}

@@ -35,4 +35,10 @@ __u64 perf_list__count(const struct perf_list *list);
 /* Close them all: their programs run no more. */
 void perf_list__close(struct perf_list *list);
 
+/*
+ * The same, but leave the waiting to a child: the kernel takes some 70 ms for each tracepoint. Their
+ * programs may still run for seconds.
+ */
+void perf_list__close_behind(struct perf_list *list);
+
 #endif /* FS_PERF_H */

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,19 +29,6 @@ __u64 clock_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	char line[4096];
-
-	if (log_level() < 2)
-		return 0;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	line[strcspn(line, "\n")] = '\0';
-	if (level != LIBBPF_DEBUG)
-		log_debug("%s", line);
-	return 0;
 }
 
 /* Fault records per CPU, a power of two, within the budget; the rest of it is for control events. */
@@ -62,8 +50,10 @@ static void size_rings(struct session *s, struct fs_config *cfg)
 	cfg->shards = 1;
 	while (cfg->shards * 2 <= s->ncpus && cfg->shards < FS_MAX_SHARDS)
 		cfg->shards *= 2;
+	/* a program can make 650,000 calls a second: 5 ms of them in the default 4 MiB on 2 CPUs */
 	s->control_bytes = 65536;
-	while (s->control_bytes * 2 * cfg->shards <= budget / 8 && s->control_bytes < 8 * MIB)
+	while (s->control_bytes * 2 * cfg->shards <= budget / (s->opts.calls ? 2 : 8) &&
+	       s->control_bytes < 8 * MIB)
 		s->control_bytes *= 2;
 }
 
@@ -122,6 +112,7 @@ static enum session_result configure(struct session *s)
 	cfg->report_minor = o->minor;
 	cfg->report_major = o->major;
 	cfg->report_failed = o->failed;
+	cfg->check_members = session__checks_members(s);
 	cfg->by_thread = o->by_thread;
 	cfg->by_mapping = o->by_mapping;
 	cfg->memcg = session__by_memcg(s);
@@ -265,7 +256,6 @@ struct session *session__open(const struct session_opts *opts, struct features *
 	s->cgroup.subsys = -1;
 	s->ncpus = libbpf_num_possible_cpus();
 	s->program_status = -1;
-	libbpf_set_print(print_libbpf);
 	s->skel = faultsnoop_bpf__open();
 	if (!s->skel) {
 		log_error("cannot open the BPF programs: %s", strerror(errno));
@@ -303,7 +293,7 @@ int session__poll(struct session *s, int timeout_ms, const struct event_sink *si
 
 bool session__busy(const struct session *s)
 {
-	return stream__fill_percent(s->stream) >= 5;
+	return stream__busy(s->stream);
 }
 
 bool session__target_ended(struct session *s)
@@ -313,8 +303,11 @@ bool session__target_ended(struct session *s)
 			program__ended(s->program, &s->program_status);
 		return s->program_status >= 0;
 	}
+	for (size_t i = 0; i < s->opts.ntids; i++)
+		if (!syscall(SYS_tkill, s->opts.tids[i], 0) || errno != ESRCH)
+			return false;
 	if (!s->nwatched)
-		return false;
+		return s->opts.ntids;
 	for (size_t i = 0; i < s->nwatched; i++) {
 		struct pollfd pfd = { .fd = s->watched[i], .events = POLLIN };
 
@@ -359,6 +352,7 @@ void session__counters(struct session *s, struct session_counters *out)
 		out->completions += c->completions;
 	}
 	out->lost[FS_LOSS_RECURSION] = s->recursion;
+	out->lost[FS_LOSS_COMPAT_CALLS] += s->unseen_compat;
 	events = s->stopped ? s->events_counted : 0;
 	if (events > out->completions)
 		out->lost[FS_LOSS_MISSED] = events - out->completions;

@@ -72,6 +72,12 @@ bool session__target_ended(struct session *s);
 /* Exit status of the program as a shell would show it; -1 while it runs or where there is none. */
 int session__program_status(struct session *s);
 
+/*
+ * A 32-bit image has begun: see to it that its mapping calls are seen, from now on. `early`: it was
+ * there before the trace was.
+ */
+void session__meet_compat(struct session *s, bool early);
+
 /* Stop counting; what was counted can still be drained and read. */
 void session__stop(struct session *s);
 

@@ -40,6 +40,8 @@ struct session {
 	bool stopped;
 	__u64 events_counted; /* MIN and MAJ events, by the events' own counters */
 	__u64 recursion;
+	bool raw_attached;	/* raw_enter and raw_exit serve 32-bit tasks */
+	__u64 unseen_compat;	/* 32-bit images whose first calls could not be seen */
 };
 
 /* CLOCK_MONOTONIC, ns. */
@@ -50,6 +52,9 @@ bool session__by_memcg(const struct session *s);
 
 /* Is a fault looked at when the thread's next one begins? */
 bool session__by_next(const struct session *s);
+
+/* Must the programs look for their target among members (no events per task)? */
+bool session__checks_members(const struct session *s);
 
 /* Mark the programs that this session needs; the others are not loaded. */
 void session__choose_programs(struct session *s);

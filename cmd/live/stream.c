@@ -294,9 +294,9 @@ const struct fs_cpu *stream__cpu(const struct stream *st, __u32 cpu)
 	return &st->cpus[cpu];
 }
 
-unsigned int stream__fill_percent(const struct stream *st)
+bool stream__busy(const struct stream *st)
 {
-	return st->fill_percent;
+	return st->fill_percent >= 5 || st->arena.nrefs > 500;
 }
 
 size_t stream__mapped_bytes(const struct stream *st)

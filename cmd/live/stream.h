@@ -48,8 +48,8 @@ int stream__drain(struct stream *st, const struct event_sink *sink);
 /* The counters of a CPU, as they are now. */
 const struct fs_cpu *stream__cpu(const struct stream *st, __u32 cpu);
 
-/* How full the fullest fault ring was at the last drain, in percent. */
-unsigned int stream__fill_percent(const struct stream *st);
+/* Did the last drain find so much that the next one should come soon? */
+bool stream__busy(const struct stream *st);
 
 /* Bytes of mapped memory. */
 size_t stream__mapped_bytes(const struct stream *st);

@@ -3,6 +3,7 @@
 
 #include <bpf/btf.h>
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -199,6 +200,44 @@ int cgroup_ref__path(const struct cgroup_ref *ref, __u64 id, char *buf, size_t s
 		err = 0;
 	}
 	return err;
+}
+
+static bool file_is_32bit(const char *path)
+{
+	unsigned char ident[EI_CLASS + 1];
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	bool is = false;
+
+	if (fd < 0)
+		return false;
+	if (pread(fd, ident, sizeof(ident), 0) == sizeof(ident))
+		is = !memcmp(ident, ELFMAG, SELFMAG) && ident[EI_CLASS] == ELFCLASS32;
+	close(fd);
+	return is;
+}
+
+bool program_is_32bit(const char *name)
+{
+	const char *dirs = getenv("PATH"), *end;
+	char path[PATH_MAX];
+
+	if (strchr(name, '/'))
+		return file_is_32bit(name);
+	for (; dirs && *dirs; dirs = *end ? end + 1 : end) {
+		end = strchrnul(dirs, ':');
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(end - dirs), dirs, name);
+		if (!access(path, X_OK))
+			return file_is_32bit(path);
+	}
+	return false;
+}
+
+bool process_is_32bit(__u32 pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	return file_is_32bit(path);
 }
 
 int process_tids(__u32 pid, __u32 **tids)

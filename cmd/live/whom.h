@@ -3,6 +3,7 @@
 #ifndef FS_WHOM_H
 #define FS_WHOM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
 
@@ -34,6 +35,10 @@ void cgroup_ref__default(const struct btf *btf, struct cgroup_ref *out);
 
 /* Path of a cgroup of that hierarchy, below its mount. 0 or -errno. */
 int cgroup_ref__path(const struct cgroup_ref *ref, __u64 id, char *buf, size_t size);
+
+/* Is the program that execvp(3) would find by this name, or that a process runs, a 32-bit one? */
+bool program_is_32bit(const char *name);
+bool process_is_32bit(__u32 pid);
 
 /* Thread ids of a process into *tids (malloc'd, the caller's). Their number or -errno. */
 int process_tids(__u32 pid, __u32 **tids);

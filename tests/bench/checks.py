@@ -22,6 +22,15 @@ class Check:
         self.what, self.figure, self.digits, self.unit = what, figure, digits, unit
         self.bar, self.why_not, self.note = bar, why_not, note
 
+    @classmethod
+    def of_cost(cls, what, cost, figure, digits, unit="", bar=None):
+        """A row about a Cost; without a verdict where noise would decide it."""
+        if cost.why_not:
+            return cls(what, why_not=cost.why_not)
+        if cost.too_noisy():
+            return cls(what, figure(cost), digits, unit, note="too noisy to judge")
+        return cls(what, figure(cost), digits, unit, bar)
+
     def measured(self):
         if self.why_not:
             return f"not measured: {self.why_not}"
@@ -55,10 +64,8 @@ def elsewhere(bench):
         finally:
             sleeper.kill()
     cost = found["elsewhere"]
-    if cost.why_not:
-        return [Check(what, why_not=cost.why_not)]
-    return [Check(what, cost.ratio_figure(), 4, bar=bar),
-            Check("  the same, added per fault", cost.added_figure(), 1, "ns")]
+    return [Check.of_cost(what, cost, costs.Cost.ratio_figure, 4, bar=bar),
+            Check.of_cost("  the same, added per fault", cost, costs.Cost.added_figure, 1, "ns")]
 
 
 def calls(bench):
@@ -68,13 +75,9 @@ def calls(bench):
     traced = [tracer(bench, "calls", "stat", "-a", "-j"),
               tracer(bench, "no-calls", "stat", "-a", "-j", "--no-calls")]
     found, untraced = costs.measure(bench.loop, command, traced, bench.plan, bench.progress)
-    rows = []
-    for name, text, limit in (("calls", what, bar), ("no-calls", "  ... with --no-calls", None)):
-        cost = found[name]
-        if cost.why_not:
-            rows.append(Check(text, why_not=cost.why_not))
-        else:
-            rows.append(Check(text, cost.added_figure(), 1, "ns", bar=limit))
+    rows = [Check.of_cost(text, found[name], costs.Cost.added_figure, 1, "ns", limit)
+            for name, text, limit in (("calls", what, bar),
+                                      ("no-calls", "  ... with --no-calls", None))]
     rows.append(Check("  ... untraced", median_of(untraced), 1, "ns"))
     return rows
 

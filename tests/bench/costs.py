@@ -78,6 +78,11 @@ class Cost:
             limit = max(limit, block.drift())
         return [block.pairs() if block.drift() <= limit else [] for block in self.blocks]
 
+    def too_noisy(self):
+        """Most of what the figures stand on comes from blocks that were not quiet."""
+        used = sum(map(len, self.starts()))
+        return self.quiet_pairs() < used / 2
+
     def added(self):
         return [[t - u for u, t in pairs] for pairs in self.starts()]
 

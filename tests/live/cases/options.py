@@ -389,6 +389,8 @@ def without_each():
         with open(out, "rb") as f, open(counts, encoding="ascii") as c:
             report, counted = Report(json_lines(f.read()), "", result), json.load(c)
         rows = [r for r in report.rows() if of_program(r)]
+        if name == "lifetimes":
+            continue  # where exec is not told, faults before and after it have one row
         equal([sum(r[k] for r in rows) for k in ("minor", "major")],
               [counted["minor"], counted["major"]], f"--without {name}: [minor, major]")
 
