@@ -65,6 +65,16 @@ static __always_inline u32 mm_seq(struct mm_struct *mm)
 	return ((struct mm_struct___seqcount *)mm)->mm_lock_seq.sequence;
 }
 
+/* The same where `mm` is a mere number. */
+static __always_inline u32 mm_seq_probe(u64 mm)
+{
+	if (!cfg.lock_seq)
+		return 0;
+	if (bpf_core_field_exists(((struct mm_struct___int *)0)->mm_lock_seq))
+		return BPF_CORE_READ((struct mm_struct___int *)mm, mm_lock_seq);
+	return BPF_CORE_READ((struct mm_struct___seqcount *)mm, mm_lock_seq.sequence);
+}
+
 /* Is the VMA, read between two equal numbers `seq`, good for as long as the number stays? */
 static __always_inline bool mm_seq_holds(u32 seq, u64 vma)
 {
@@ -119,6 +129,15 @@ static __always_inline bool in_execve(struct task_struct *task)
 	if (!bpf_core_field_exists(task->in_execve))
 		return false;
 	return BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
+}
+
+/*
+ * Identity of a process's image: when the process was born, in ns, plus how often it has called
+ * execve. A thread that calls execve takes over the leader's start time (de_thread(), fs/exec.c).
+ */
+static __always_inline u64 task_image(struct task_struct *task)
+{
+	return task->group_leader->start_time + task->self_exec_id;
 }
 
 /* The user registers of a task: at the top of its kernel stack (arch task_pt_regs()). */

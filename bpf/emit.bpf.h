@@ -44,8 +44,8 @@ static __noinline u32 cell_number(struct fs_cell_key *key)
 }
 
 static __always_inline bool cell_add(struct fs_cpu *cpu, struct task_state *st,
-				     struct vma_slot *slot, u8 class, u8 flags, u8 order,
-				     u64 latency, struct task_struct *task)
+				     struct vma_slot *slot, u32 class, u32 flags, u32 order,
+				     u64 latency)
 {
 	u32 ncpus = cfg.ncpus, index, n = 0, at;
 	bool below = st->addr < slot->split;
@@ -59,9 +59,9 @@ static __always_inline bool cell_add(struct fs_cpu *cpu, struct task_state *st,
 		struct fs_cell_key key = {};
 
 		key.cgroup_id = cfg.want_cgroup ? st->cgroup_id : 0;
-		key.mm = st->mm;
-		key.pid = task->tgid;
-		key.tid = cfg.by_thread ? task->pid : 0;
+		key.image = st->image;
+		key.pid = st->who >> 32;
+		key.tid = cfg.by_thread ? (u32)st->who : 0;
 		key.region_id = cfg.by_mapping ? slot->region_id : 0;
 		key.region = below ? slot->below : slot->above;
 		key.class = class;
@@ -76,7 +76,7 @@ static __always_inline bool cell_add(struct fs_cpu *cpu, struct task_state *st,
 	if (!cell)
 		return false;
 	cell->faults++;
-	cell->pages += 1ULL << order;
+	cell->pages += 1ULL << (order & 31);
 	if (flags & FS_FAULT_MAJOR)
 		cell->major++;
 	if (flags & FS_FAULT_KERNEL)
@@ -111,8 +111,8 @@ static __always_inline void fault_emit_soon(void)
 }
 
 static __always_inline void fault_emit(struct fs_cpu *cpu, struct task_state *st,
-				       struct vma_slot *slot, u8 class, u8 flags, u8 order,
-				       u64 latency, struct task_struct *task)
+				       struct vma_slot *slot, u32 class, u32 flags, u32 order,
+				     u64 latency)
 {
 	u32 id = bpf_get_smp_processor_id(), index;
 	u64 head = cpu->head;
@@ -136,8 +136,8 @@ static __always_inline void fault_emit(struct fs_cpu *cpu, struct task_state *st
 	f->addr = st->addr;
 	f->ip = st->ip;
 	f->cgroup_id = st->cgroup_id;
-	f->pid = task->tgid;
-	f->tid = task->pid;
+	f->pid = st->who >> 32;
+	f->tid = (u32)st->who;
 	f->region_id = slot->region_id;
 	f->stack_id = 0;
 	f->region = slot->region;

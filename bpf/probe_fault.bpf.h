@@ -98,17 +98,20 @@ static __always_inline u8 access_from_entries(const struct task_state *st, struc
 	return entry_dirty(after.value) ? FS_ACCESS_WRITE : FS_ACCESS_READ;
 }
 
-/* A fault is over: count it, and report it unless a filter drops it. */
-static __always_inline void fault_done(struct task_struct *task, struct task_state *st, u8 class,
-				       u8 flags, u8 order)
+/*
+ * A fault is over: count it, and report it unless a filter drops it. A global function, so that the
+ * verifier goes through it once and not once for each state of each caller.
+ */
+__noinline int fault_done(struct task_state *st, u32 class, u32 flags, u32 order)
 {
-	u64 latency = 0;
 	struct fs_cpu *cpu = this_cpu();
-	struct vma_slot *slot = fault_slot(st);
+	struct vma_slot *slot;
+	u64 latency = 0;
 
+	if (!st || !cpu)
+		return 0;
+	slot = fault_slot(st);
 	st->pending = 0;
-	if (!cpu)
-		return;
 	if (!cfg.latency) {
 		flags |= FS_FAULT_NO_LATENCY;
 	} else if (flags & FS_FAULT_NO_LATENCY) {
@@ -121,22 +124,25 @@ static __always_inline void fault_done(struct task_struct *task, struct task_sta
 	if (st->restarted)
 		flags |= FS_FAULT_RESTARTED;
 	if (!(cfg.region_mask & (1U << (slot->region & 31))) || latency < cfg.min_latency_ns)
-		return;
+		return 0;
 	if (flags & FS_FAULT_FAILED ? !cfg.report_failed :
 	    flags & FS_FAULT_MAJOR  ? !cfg.report_major :
 				      !cfg.report_minor)
-		return;
-	cpu->faults[class & 31]++;
-	cpu->pages[class & 31] += 1ULL << order;
+		return 0;
+	if (class >= FS_CLASS_NR)
+		return 0;
+	cpu->faults[class]++;
+	cpu->pages[class] += 1ULL << (order & 31);
 	if (flags & FS_FAULT_MAJOR)
 		cpu->major++;
 	if (flags & FS_FAULT_KERNEL)
 		cpu->kernel++;
 	cpu->stall_ns += latency;
 	if (cfg.in_kernel && slot->exact &&
-	    cell_add(cpu, st, slot, class, flags, order, latency, task))
-		return;
-	fault_emit(cpu, st, slot, class, flags, order, latency, task);
+	    cell_add(cpu, st, slot, class, flags, order, latency))
+		return 0;
+	fault_emit(cpu, st, slot, class, flags, order, latency);
+	return 0;
 }
 
 /* Does this entry let the access go on? Then the fault that made it has succeeded. */
@@ -165,7 +171,7 @@ static __always_inline void fault_succeeded(struct task_struct *task, struct tas
 	class = classify(st, slot, after, st->access, major, &order);
 	if (st->numa != task_numa_mark(task))
 		class = FS_CLASS_NUMA;
-	fault_done(task, st, class, major ? FS_FAULT_MAJOR : 0, order);
+	fault_done(st, class, major ? FS_FAULT_MAJOR : 0, order);
 }
 
 /* Has the kernel counted the pending fault, which nothing has looked at since? */
@@ -202,7 +208,7 @@ static __noinline int fault_abandoned(struct task_struct *task, struct task_stat
 		st->pending = 0; /* the ends of minor faults are not looked at */
 	} else if (!st->user) {
 		/* the system call got EFAULT; where the VMA allowed it, beyond the file's end */
-		fault_done(task, st, slot->region == FS_REGION_NONE ? FS_CLASS_SEGV : FS_CLASS_BUS,
+		fault_done(st, slot->region == FS_REGION_NONE ? FS_CLASS_SEGV : FS_CLASS_BUS,
 			   FS_FAULT_FAILED | FS_FAULT_NO_LATENCY, 0);
 	} else {
 		st->pending = 0;
@@ -259,6 +265,7 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 		st->entry_ns = bpf_ktime_get_ns();
 	st->done_ns = 0;
 	st->restarted = 0;
+	st->who = (u64)task->tgid << 32 | task->pid;
 	st->addr = addr;
 	st->ip = ip;
 	st->user = user;
@@ -283,7 +290,7 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 		slot = fault_slot(st);
 		if (slot->region != FS_REGION_NONE && access != FS_ACCESS_UNKNOWN &&
 		    !access_allowed(slot->vm_flags, access)) {
-			fault_done(task, st, FS_CLASS_SEGV, FS_FAULT_FAILED | FS_FAULT_NO_LATENCY,
+			fault_done(st, FS_CLASS_SEGV, FS_FAULT_FAILED | FS_FAULT_NO_LATENCY,
 				   0);
 		}
 	}
@@ -314,6 +321,7 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 		if (cfg.target == FS_TARGET_MATCH)
 			return 0;
 		/* began before the trace did: no latency, and the entry before it is not known */
+		st->who = (u64)task->tgid << 32 | task->pid;
 		st->addr = addr;
 		st->ip = PT_REGS_IP(&ctx->regs);
 		st->user = (s64)st->ip > 0;
@@ -458,7 +466,7 @@ int BPF_PROG(fault_signal, int sig, struct kernel_siginfo *info, struct task_str
 		return 0;
 	if (st->access == FS_ACCESS_UNKNOWN)
 		st->access = failed_access(self);
-	fault_done(self, st, sig == SIGBUS ? FS_CLASS_BUS : FS_CLASS_SEGV, FS_FAULT_FAILED, 0);
+	fault_done(st, sig == SIGBUS ? FS_CLASS_BUS : FS_CLASS_SEGV, FS_FAULT_FAILED, 0);
 	return 0;
 }
 
@@ -474,7 +482,7 @@ int BPF_PROG(fault_exit)
 	if (cfg.late && was_counted(task, st))
 		fault_late(task, st);
 	else if (BPF_CORE_READ(task, signal, oom_mm))
-		fault_done(task, st, FS_CLASS_OOM, FS_FAULT_FAILED, 0);
+		fault_done(st, FS_CLASS_OOM, FS_FAULT_FAILED, 0);
 	else
 		fault_abandoned(task, st);
 	return 0;

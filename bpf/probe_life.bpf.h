@@ -122,6 +122,7 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binp
 	ev->old_tid = old_pid;
 	ev->compat = is_compat_image(task);
 	ev->pad = 0;
+	ev->image = task_image(task);
 	ev->args_populated = argument_pages(task->mm);
 	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->comm);
 	bpf_probe_read_kernel_str(ev->path, sizeof(ev->path), BPF_CORE_READ(bprm, filename));
@@ -147,6 +148,7 @@ int BPF_PROG(life_exit)
 	ev.usage.min_flt = task->min_flt;
 	ev.usage.maj_flt = task->maj_flt;
 	ev.exit_code = task->exit_code;
+	ev.image = task_image(task);
 	/* do_exit() has dropped signal->live before the tracepoint */
 	ev.last = BPF_CORE_READ(task, signal, live.counter) == 0;
 	control_send(&ev, sizeof(ev));

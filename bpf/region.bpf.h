@@ -25,6 +25,26 @@ struct {
 	__type(value, u32);
 } regions SEC(".maps");
 
+/* What a lookup works with: more than the 512 bytes of stack that a chain of functions has. */
+struct lookup {
+	struct vma_copy vma, prev;
+	struct region_key key;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct lookup);
+} lookups SEC(".maps");
+
+static __always_inline struct lookup *this_lookup(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&lookups, &zero);
+}
+
 /* ELF boundaries of files, pushed by the loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -91,18 +111,22 @@ struct previous {
 
 static __always_inline void previous_read(struct mm_struct *mm, u64 start, struct previous *out)
 {
+	struct lookup *look = this_lookup();
 	struct fs_file_key key;
-	struct vma_copy prev;
+	struct vma_copy *prev;
 	u64 at;
 
-	if (!start || !vma_find(mm, start - 1, &prev, &at) || !prev.file || !prev.ops ||
-	    (prev.flags & VM_MAYSHARE))
+	if (!look)
 		return;
-	out->start = prev.start;
-	out->pgoff = prev.pgoff;
-	out->flags = prev.flags;
-	file_key((void *)prev.file, &key);
-	out->file_id = file_id((void *)prev.file, &key);
+	prev = &look->prev;
+	if (!start || !vma_find(mm, start - 1, prev, &at) || !prev->file || !prev->ops ||
+	    (prev->flags & VM_MAYSHARE))
+		return;
+	out->start = prev->start;
+	out->pgoff = prev->pgoff;
+	out->flags = prev->flags;
+	file_key((void *)prev->file, &key);
+	out->file_id = file_id((void *)prev->file, &key);
 }
 
 /* Layout of vma->anon_name, 5.17+ with CONFIG_ANON_VMA_NAME; up to 6.2 in a union with `shared`. */
@@ -175,10 +199,9 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 }
 
 /* Fill a slot from a VMA: base region, bounds, id. */
-static __always_inline void region_fill(struct mm_struct *mm, u64 vma, const struct vma_copy *c,
+static __always_inline void region_fill(struct mm_struct *mm, u64 vma, const struct vma_copy *c, struct region_key *key,
 					u64 addr, struct vma_slot *slot)
 {
-	struct region_key key;
 	u32 *known;
 
 	slot->start = c->start;
@@ -186,21 +209,21 @@ static __always_inline void region_fill(struct mm_struct *mm, u64 vma, const str
 	slot->vm_flags = c->flags;
 	slot->region = base_region(mm, c, addr, slot);
 	slot->pgoff = (c->pgoff << PAGE_SHIFT) + (slot->start - c->start);
-	key.mm = (u64)mm;
-	key.start = slot->start;
-	key.end = slot->end;
-	key.pgoff = slot->pgoff;
-	key.file = c->file;
-	key.flags = c->flags & 0xffffffff & ~VM_SOFTDIRTY;
-	key.layout = (BPF_CORE_READ(mm, start_stack) ^ BPF_CORE_READ(mm, start_brk)) >> 4;
-	known = bpf_map_lookup_elem(&regions, &key);
+	key->mm = (u64)mm;
+	key->start = slot->start;
+	key->end = slot->end;
+	key->pgoff = slot->pgoff;
+	key->file = c->file;
+	key->flags = c->flags & 0xffffffff & ~VM_SOFTDIRTY;
+	key->layout = (BPF_CORE_READ(mm, start_stack) ^ BPF_CORE_READ(mm, start_brk)) >> 4;
+	known = bpf_map_lookup_elem(&regions, key);
 	if (known) {
 		slot->region_id = *known;
 		return;
 	}
 	slot->region_id = region_send(mm, vma, c, slot);
 	if (slot->region_id)
-		bpf_map_update_elem(&regions, &key, &slot->region_id, BPF_ANY);
+		bpf_map_update_elem(&regions, key, &slot->region_id, BPF_ANY);
 }
 
 /* VMAs that hold a thread's stack, by process and bound: which part is stack, user space decides. */
@@ -266,19 +289,23 @@ static __always_inline void refine_bss(struct mm_struct *mm, struct vma_slot *sl
 {
 	struct fs_elf_spans *elf;
 	struct fs_file_key key;
-	struct vma_copy prev;
+	struct lookup *look = this_lookup();
+	struct vma_copy *prev;
 	u64 at, end;
 
-	if (!vma_find(mm, slot->start - 1, &prev, &at) || !prev.file || !prev.ops ||
-	    (prev.flags & VM_MAYSHARE))
+	if (!look)
+		return;
+	prev = &look->prev;
+	if (!vma_find(mm, slot->start - 1, prev, &at) || !prev->file || !prev->ops ||
+	    (prev->flags & VM_MAYSHARE))
 		return;
 	slot->exact = 0;
-	file_key((void *)prev.file, &key);
+	file_key((void *)prev->file, &key);
 	elf = bpf_map_lookup_elem(&elf_spans, &key);
 	if (!elf)
 		return;
 	slot->exact = 1;
-	end = prev.start + (elf->bss_end - (prev.pgoff << PAGE_SHIFT));
+	end = prev->start + (elf->bss_end - (prev->pgoff << PAGE_SHIFT));
 	if (elf->bss_end && end > slot->start) {
 		slot->above = slot->below;
 		slot->below = FS_REGION_BSS;
@@ -310,18 +337,26 @@ static __noinline void region_refine(struct mm_struct *mm, const struct vma_copy
 	}
 }
 
-/* The region at addr by a walk; kept in the task's cache where that can be trusted. */
-static __noinline u32 region_lookup(struct task_state *st, struct mm_struct *mm, u64 addr, u32 seq)
+/*
+ * The region at addr by a walk; kept in the task's cache where that can be trusted. A global function,
+ * so that the verifier goes through it once and not once for each state of each caller.
+ */
+__noinline u32 region_lookup(struct task_state *st, u64 mm_addr, u64 addr, u32 seq)
 {
-	struct vma_slot *slot = &st->vmas[VMA_CACHE];
+	struct mm_struct *mm = (void *)mm_addr;
 	struct fs_cpu *cpu = this_cpu();
-	struct vma_copy c;
+	struct lookup *look = this_lookup();
+	struct vma_slot *slot;
+	struct vma_copy *c;
 	u64 vma;
 	u32 keep;
 
-	if (cpu)
-		cpu->walks++;
-	if (!vma_find(mm, addr, &c, &vma)) {
+	if (!st || !cpu || !look)
+		return VMA_CACHE;
+	slot = &st->vmas[VMA_CACHE];
+	cpu->walks++;
+	c = &look->vma;
+	if (!vma_find(mm, addr, c, &vma)) {
 		slot->start = slot->end = 0;
 		slot->vm_flags = 0;
 		slot->region_id = 0;
@@ -331,10 +366,10 @@ static __noinline u32 region_lookup(struct task_state *st, struct mm_struct *mm,
 		slot->split = ~0UL;
 		return VMA_CACHE;
 	}
-	region_fill(mm, vma, &c, addr, slot);
+	region_fill(mm, vma, c, &look->key, addr, slot);
 	if (cfg.in_kernel)
-		region_refine(mm, &c, slot);
-	if (slot->region_id && mm_seq(mm) == seq && mm_seq_holds(seq, vma)) {
+		region_refine(mm, c, slot);
+	if (slot->region_id && mm_seq_probe(mm_addr) == seq && mm_seq_holds(seq, vma)) {
 		keep = st->next++ & (VMA_CACHE - 1);
 		st->vmas[keep] = *slot;
 		return keep;
@@ -351,6 +386,7 @@ static __noinline u32 region_restart(struct task_state *st, struct mm_struct *mm
 	if (st->mm != (u64)mm) {
 		st->image_min = st->seen_min;
 		st->image_maj = st->seen_maj;
+		st->image = task_image(bpf_get_current_task_btf());
 		st->mm_since_ns = bpf_ktime_get_ns();
 		if (!cfg.latency)
 			last_control_ns = st->mm_since_ns;
@@ -377,7 +413,8 @@ static __always_inline u32 region_at(struct task_state *st, struct mm_struct *mm
 	} else {
 		region_restart(st, mm, seq);
 	}
-	return region_lookup(st, mm, addr, seq);
+	/* read back: what was a pointer to the verifier is a number then */
+	return region_lookup(st, *(volatile u64 *)&st->mm, addr, seq);
 }
 
 #endif /* FS_REGION_BPF_H */

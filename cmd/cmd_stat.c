@@ -20,10 +20,10 @@
 
 #define MAX_NOTES 8
 
-/* An image that ended by exec (keep_mm: the next one's) or exit (0). */
+/* An image that ended by exec or exit. */
 struct ended_image {
 	__u32 pid;
-	__u64 keep_mm;
+	__u64 image;
 	struct process *proc;
 };
 
@@ -93,7 +93,7 @@ static void on_call(struct stat_run *sr, const struct fs_call_event *ev)
 static struct process *ended_process(const struct stat_run *sr, const struct fs_cell_key *key)
 {
 	for (size_t i = 0; i < sr->nended; i++)
-		if (sr->ended[i].pid == key->pid && sr->ended[i].keep_mm != key->mm)
+		if (sr->ended[i].pid == key->pid && sr->ended[i].image == key->image)
 			return sr->ended[i].proc;
 	return NULL;
 }
@@ -128,7 +128,7 @@ static int on_cell(void *ctx, const struct fs_cell_key *key, const struct fs_cel
 	return 0;
 }
 
-static int note_ended(struct stat_run *sr, __u32 pid, __u64 keep_mm)
+static int note_ended(struct stat_run *sr, __u32 pid, __u64 image)
 {
 	size_t room = sr->ended_room ? sr->ended_room * 2 : 64;
 	struct ended_image *more;
@@ -143,7 +143,7 @@ static int note_ended(struct stat_run *sr, __u32 pid, __u64 keep_mm)
 		sr->ended_room = room;
 	}
 	sr->ended[sr->nended++] =
-		(struct ended_image){ pid, keep_mm, space__process(sr->run.space, pid) };
+		(struct ended_image){ pid, image, space__process(sr->run.space, pid) };
 	return 0;
 }
 
@@ -158,9 +158,9 @@ static int on_event(void *ctx, const struct fs_head *ev)
 	else if (ev->kind == FS_EVENT_RENAME)
 		stat__rename(sr->tally, e);
 	else if (ev->kind == FS_EVENT_EXEC)
-		err = note_ended(sr, ev->pid, ((const struct fs_exec_event *)e)->mm);
+		err = note_ended(sr, ev->pid, ((const struct fs_exec_event *)e)->image - 1);
 	else if (ev->kind == FS_EVENT_EXIT && ((const struct fs_exit_event *)e)->last)
-		err = note_ended(sr, ev->pid, 0);
+		err = note_ended(sr, ev->pid, ((const struct fs_exit_event *)e)->image);
 	return err ? err : run__event(&sr->run, ev);
 }
 

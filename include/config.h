@@ -97,7 +97,7 @@ struct fs_cpu {
 
 struct fs_cell_key {
 	__u64 cgroup_id; /* 0 unless asked for */
-	__u64 mm;
+	__u64 image;     /* of the process: pids and mm_structs are used again */
 	__u32 pid;
 	__u32 tid;       /* 0 unless by_thread */
 	__u32 region_id; /* 0 unless by_mapping, or for file-backed regions */

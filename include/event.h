@@ -150,6 +150,7 @@ struct fs_exec_event {
 	__u32 args_populated;  /* faults counted in execve before the new image: argument pages */
 	__u32 compat;          /* 1: a 32-bit image */
 	__u32 pad;
+	__u64 image;           /* identity of the new image; that of the one before is 1 less */
 	char comm[FS_COMM_LEN];
 	char path[256]; /* as passed to execve */
 };
@@ -172,6 +173,7 @@ struct fs_exit_event {
 	struct fs_usage usage; /* of this thread over its life */
 	__s32 exit_code;       /* as wait(2) has it */
 	__u32 last;            /* 1: the last thread of its process */
+	__u64 image;            /* identity of the process's image */
 };
 
 struct fs_rename_event {
@@ -184,8 +186,8 @@ _Static_assert(sizeof(struct fs_head) == 24, "wire layout");
 _Static_assert(sizeof(struct fs_region_event) == 216, "wire layout");
 _Static_assert(sizeof(struct fs_file_event) == 64, "wire layout");
 _Static_assert(sizeof(struct fs_call_event) == 136, "wire layout");
-_Static_assert(sizeof(struct fs_exec_event) == 24 + 48 + FS_COMM_LEN + 256, "wire layout");
+_Static_assert(sizeof(struct fs_exec_event) == 24 + 56 + FS_COMM_LEN + 256, "wire layout");
 _Static_assert(sizeof(struct fs_fork_event) == 24 + 48 + FS_COMM_LEN, "wire layout");
-_Static_assert(sizeof(struct fs_exit_event) == 24 + 32, "wire layout");
+_Static_assert(sizeof(struct fs_exit_event) == 24 + 40, "wire layout");
 
 #endif /* FS_EVENT_H */

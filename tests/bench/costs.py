@@ -31,7 +31,8 @@ from tracers import Unavailable
 SETTLE_S = 0.05
 WARM_ROUNDS = 2
 DRIFT_LIMIT = 0.03
-EXTRA_PASSES = 1.5      # at most so many times the passes asked for, to replace noisy blocks
+EXTRA_PASSES = 1.5      # at most so many times the passes asked for, to replace noisy blocks,
+EXTRA_UNTIL_S = 240     # and none begun later than this
 
 
 class Block:
@@ -140,12 +141,15 @@ def measure(loop, command, tracers, plan, progress):
     loop.rounds(command, plan.pairs)
     before = _rounds(loop, command, plan.pairs)
     untraced, number = [before], 0
-    while number < plan.passes * EXTRA_PASSES and not all(c.complete() for c in costs.values()):
+    begun = time.monotonic()
+    while number < plan.passes or (number < plan.passes * EXTRA_PASSES and
+                                   time.monotonic() < begun + EXTRA_UNTIL_S and
+                                   not all(c.complete() for c in costs.values())):
         turn = number % len(tracers)
         number += 1
         for tracer in tracers[turn:] + tracers[:turn]:
             cost = costs[tracer.name]
-            if cost.why_not or number > plan.passes and cost.complete():
+            if cost.why_not or (number > plan.passes and cost.complete()):
                 continue
             progress(f"{command}, pass {number} of {plan.passes}: {tracer.name}")
             traced = _traced_rounds(loop, command, plan.pairs, cost)

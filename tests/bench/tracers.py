@@ -209,8 +209,7 @@ class Bpftrace(Tracer):
 class Ours(Tracer):
     """faultsnoop itself; -v makes it say when it is attached."""
 
-    program = os.environ.get("FAULTSNOOP") or os.path.join(
-        os.path.dirname(os.path.abspath(__file__)), "..", "..", "faultsnoop")
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "faultsnoop")
     ready_pattern = r"\battached\b"
     args = []
 
