@@ -112,7 +112,7 @@ static __always_inline void fault_emit_soon(void)
 
 static __always_inline void fault_emit(struct fs_cpu *cpu, struct task_state *st,
 				       struct vma_slot *slot, u32 class, u32 flags, u32 order,
-				     u64 latency)
+				       u64 latency)
 {
 	u32 id = bpf_get_smp_processor_id(), index;
 	u64 head = cpu->head;

@@ -138,8 +138,7 @@ __noinline int fault_done(struct task_state *st, u32 class, u32 flags, u32 order
 	if (flags & FS_FAULT_KERNEL)
 		cpu->kernel++;
 	cpu->stall_ns += latency;
-	if (cfg.in_kernel && slot->exact &&
-	    cell_add(cpu, st, slot, class, flags, order, latency))
+	if (cfg.in_kernel && slot->exact && cell_add(cpu, st, slot, class, flags, order, latency))
 		return 0;
 	fault_emit(cpu, st, slot, class, flags, order, latency);
 	return 0;
@@ -290,8 +289,7 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 		slot = fault_slot(st);
 		if (slot->region != FS_REGION_NONE && access != FS_ACCESS_UNKNOWN &&
 		    !access_allowed(slot->vm_flags, access)) {
-			fault_done(st, FS_CLASS_SEGV, FS_FAULT_FAILED | FS_FAULT_NO_LATENCY,
-				   0);
+			fault_done(st, FS_CLASS_SEGV, FS_FAULT_FAILED | FS_FAULT_NO_LATENCY, 0);
 		}
 	}
 }

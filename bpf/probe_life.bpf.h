@@ -36,21 +36,54 @@ static __always_inline u64 user_sp(struct task_struct *task)
 	return PT_REGS_SP_CORE(regs);
 }
 
-/* Remember which VMA a thread's stack is in, for the in-kernel table. */
-static __always_inline void note_thread_stack(struct task_struct *parent, u64 sp)
+/* arch system call numbers: clone3 is 435 everywhere */
+#define NR_CLONE3 435
+
+/*
+ * The low end of the stack that clone3 was given, 0 where another call made the thread: struct
+ * clone_args of include/uapi/linux/sched.h, which the kernel has just read. `parent` is current.
+ */
+static __always_inline u64 clone3_stack(struct task_struct *parent)
+{
+	u64 kernel_stack = (u64)BPF_CORE_READ(parent, stack), args, low = 0;
+	struct pt_regs *regs = (void *)(kernel_stack + 16384 - sizeof(struct pt_regs));
+
+#if defined(__TARGET_ARCH_x86)
+	if (BPF_CORE_READ(regs, orig_ax) != NR_CLONE3)
+		return 0;
+	args = is_compat_task(parent) ? (u32)BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di);
+#else
+	if (BPF_CORE_READ(regs, syscallno) != NR_CLONE3)
+		return 0;
+	args = BPF_CORE_READ(regs, orig_x0);
+#endif
+	bpf_probe_read_user(&low, sizeof(low),
+			    (void *)args + __builtin_offsetof(struct clone_args, stack));
+	return low;
+}
+
+/*
+ * The low end of a new thread's stack: what clone3 was told, else that of the VMA it lies in now,
+ * before anything is mapped below that the kernel merges with it. For the in-kernel table remember
+ * which VMA that is.
+ */
+static __always_inline u64 thread_stack_low(struct task_struct *parent, u64 sp)
 {
 	struct stack_key key = { .pid = bpf_get_current_pid_tgid() >> 32 };
+	struct lookup *look = this_lookup();
 	struct mm_struct *mm = parent->mm;
-	struct vma_copy c;
+	u64 at, low = clone3_stack(parent);
 	u32 one = 1;
-	u64 at;
 
-	if (!mm || !sp || !vma_find(mm, sp - 8, &c, &at))
-		return;
-	key.bound = c.start;
-	bpf_map_update_elem(&stack_vmas, &key, &one, BPF_ANY);
-	key.bound = c.end;
-	bpf_map_update_elem(&stack_vmas, &key, &one, BPF_ANY);
+	if (!look || !mm || !sp || !vma_find(mm, sp - 8, &look->vma, &at))
+		return low;
+	if (cfg.in_kernel) {
+		key.bound = look->vma.start;
+		bpf_map_update_elem(&stack_vmas, &key, &one, BPF_ANY);
+		key.bound = look->vma.end;
+		bpf_map_update_elem(&stack_vmas, &key, &one, BPF_ANY);
+	}
+	return low > look->vma.start ? low : look->vma.start;
 }
 
 SEC("?tp_btf/task_newtask")
@@ -75,8 +108,8 @@ int BPF_PROG(life_fork, struct task_struct *child, u64 clone_flags)
 	ev.cgroup_id = task_cgroup_id(child);
 	if ((clone_flags & CLONE_VM) && child->mm) {
 		ev.sp = user_sp(child);
-		if (cfg.in_kernel && (clone_flags & CLONE_THREAD))
-			note_thread_stack(parent, ev.sp);
+		if (clone_flags & CLONE_THREAD)
+			ev.stack_low = thread_stack_low(parent, ev.sp);
 	}
 	bpf_probe_read_kernel_str(ev.comm, sizeof(ev.comm), child->comm);
 	control_send(&ev, sizeof(ev));

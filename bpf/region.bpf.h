@@ -199,8 +199,8 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 }
 
 /* Fill a slot from a VMA: base region, bounds, id. */
-static __always_inline void region_fill(struct mm_struct *mm, u64 vma, const struct vma_copy *c, struct region_key *key,
-					u64 addr, struct vma_slot *slot)
+static __always_inline void region_fill(struct mm_struct *mm, u64 vma, const struct vma_copy *c,
+					struct region_key *key, u64 addr, struct vma_slot *slot)
 {
 	u32 *known;
 

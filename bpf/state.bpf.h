@@ -26,8 +26,8 @@ struct vma_slot {
 struct task_state {
 	/* the fault that is being handled */
 	u64 entry_ns;
-	u64 who;	/* tgid << 32 | tid */
-	u64 image;	/* task_image() */
+	u64 who;   /* tgid << 32 | tid */
+	u64 image; /* task_image() */
 	u64 addr;
 	u64 ip;
 	u64 before; /* page-table entry at entry */

@@ -51,13 +51,13 @@ struct fs_config {
 	__u8 report_minor; /* -F */
 	__u8 report_major;
 	__u8 report_failed;
-	__u8 want_cgroup;  /* fill fs_fault.cgroup_id */
-	__u8 by_thread;    /* in-kernel cells are per thread */
-	__u8 by_mapping;   /* in-kernel cells are per region id */
-	__u8 calls_native; /* mapping calls come from syscalls:*: raw probes serve 32-bit tasks */
-	__u8 threads;      /* the `targets` map holds tids */
-	__u8 memcg;        /* minor faults end with count_memcg_events */
-	__u8 late;         /* some faults, or all, are looked at only after they were counted */
+	__u8 want_cgroup;   /* fill fs_fault.cgroup_id */
+	__u8 by_thread;     /* in-kernel cells are per thread */
+	__u8 by_mapping;    /* in-kernel cells are per region id */
+	__u8 calls_native;  /* mapping calls come from syscalls:*: raw probes serve 32-bit tasks */
+	__u8 threads;       /* the `targets` map holds tids */
+	__u8 memcg;         /* minor faults end with count_memcg_events */
+	__u8 late;          /* some faults, or all, are looked at only after they were counted */
 	__u8 check_members; /* fault events are not opened per task: look in `targets` */
 	__u8 pad[6];
 };

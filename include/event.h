@@ -150,7 +150,7 @@ struct fs_exec_event {
 	__u32 args_populated;  /* faults counted in execve before the new image: argument pages */
 	__u32 compat;          /* 1: a 32-bit image */
 	__u32 pad;
-	__u64 image;           /* identity of the new image; that of the one before is 1 less */
+	__u64 image; /* identity of the new image; that of the one before is 1 less */
 	char comm[FS_COMM_LEN];
 	char path[256]; /* as passed to execve */
 };
@@ -173,7 +173,7 @@ struct fs_exit_event {
 	struct fs_usage usage; /* of this thread over its life */
 	__s32 exit_code;       /* as wait(2) has it */
 	__u32 last;            /* 1: the last thread of its process */
-	__u64 image;            /* identity of the process's image */
+	__u64 image;           /* identity of the process's image */
 };
 
 struct fs_rename_event {

@@ -40,8 +40,8 @@ struct session {
 	bool stopped;
 	__u64 events_counted; /* MIN and MAJ events, by the events' own counters */
 	__u64 recursion;
-	bool raw_attached;	/* raw_enter and raw_exit serve 32-bit tasks */
-	__u64 unseen_compat;	/* 32-bit images whose first calls could not be seen */
+	bool raw_attached;   /* raw_enter and raw_exit serve 32-bit tasks */
+	__u64 unseen_compat; /* 32-bit images whose first calls could not be seen */
 };
 
 /* CLOCK_MONOTONIC, ns. */

@@ -49,7 +49,7 @@ struct loop {
 	size_t page_bytes;
 	size_t step; /* pages from one touch to the next, coprime to .pages */
 	size_t mappings;
-	int schedstat_fd;	/* -1 where the kernel has none */
+	int schedstat_fd; /* -1 where the kernel has none */
 };
 
 static unsigned long long now_ns(void)
