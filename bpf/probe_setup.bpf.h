@@ -76,4 +76,22 @@ int find_direct_map(struct fs_calibrate *arg)
 	return 0;
 }
 
+/*
+ * Tell what a task is called in the initial PID namespace: { tgid, tid }. The iterator is opened for
+ * one task, by its number in the caller's namespace (bpf_iter_link_info.task, 6.1).
+ */
+SEC("?iter/task")
+int tell_pid(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	u32 ids[2];
+
+	if (!task)
+		return 0;
+	ids[0] = task->tgid;
+	ids[1] = task->pid;
+	bpf_seq_write(ctx->meta->seq, ids, sizeof(ids));
+	return 0;
+}
+
 #endif /* FS_PROBE_SETUP_BPF_H */

@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -135,6 +136,8 @@ int run__open(struct run *r, const struct options *o, struct session_opts *opts,
 	r->session = session__open(opts, &r->features, &result);
 	if (!r->session)
 		return result;
+	features__drop_btf(&r->features);
+	malloc_trim(0);
 	r->out = options__open_output(o);
 	if (!r->out)
 		return STATUS_FAILED;

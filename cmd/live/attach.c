@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,6 +55,14 @@ bool session__by_next(const struct session *s)
 	       features__use(s->features, FEATURE_PAGE_TABLES);
 }
 
+/* Are we in another PID namespace than the events' numbers are of? PROC_PID_INIT_INO, proc_ns.h. */
+static bool in_pid_namespace(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino != 0xEFFFFFFCU;
+}
+
 static void want(struct bpf_program *prog, bool yes)
 {
 	bpf_program__set_autoload(prog, yes);
@@ -97,6 +106,7 @@ void session__choose_programs(struct session *s)
 	want(k->progs.call_exit, native);
 	want(k->progs.raw_enter, raw);
 	want(k->progs.raw_exit, raw);
+	want(k->progs.tell_pid, in_pid_namespace());
 	want(k->progs.find_direct_map, faults && features__use(f, FEATURE_PAGE_TABLES));
 }
 
@@ -213,16 +223,46 @@ static int attach_three(struct session *s, struct perf_event_spec spec)
 	return err;
 }
 
+/* Events of the CPUs that have none yet and are online. */
 static int attach_cpus(struct session *s)
 {
 	int err;
 
+	if (!s->cpu_watched)
+		s->cpu_watched = calloc(s->ncpus, sizeof(*s->cpu_watched));
+	if (!s->cpu_watched)
+		return -ENOMEM;
 	for (__u32 cpu = 0; cpu < s->ncpus; cpu++) {
+		if (s->cpu_watched[cpu])
+			continue;
 		err = attach_three(s, (struct perf_event_spec){ .pid = -1, .cpu = cpu });
 		if (err && err != -ENODEV && err != -ENXIO)
 			return err;
+		s->cpu_watched[cpu] = !err;
 	}
 	return 0;
+}
+
+/*
+ * A CPU that was offline has no events. One that goes offline and comes back keeps them: perf
+ * enables them again.
+ */
+void session__meet_cpus(struct session *s)
+{
+	char now[256] = "";
+	FILE *f;
+
+	if (!s->cpu_watched)
+		return;
+	f = fopen("/sys/devices/system/cpu/online", "re");
+	if (!f)
+		return;
+	if (fgets(now, sizeof(now), f) && strcmp(now, s->cpus_online)) {
+		if (*s->cpus_online && attach_cpus(s))
+			log_warn("faults of a CPU that has come online are not seen");
+		memcpy(s->cpus_online, now, sizeof(now));
+	}
+	fclose(f);
 }
 
 static int attach_faults(struct session *s)
@@ -246,8 +286,37 @@ static int attach_faults(struct session *s)
 	return err;
 }
 
+/* The numbers { tgid, tid } of a thread in the initial PID namespace. 0 or -errno. */
+static int initial_pid(struct session *s, __u32 tid, __u32 ids[2])
+{
+	union bpf_iter_link_info info = { .task.tid = tid };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_link *link;
+	int fd, err = 0;
+
+	ids[0] = ids[1] = tid;
+	if (!bpf_program__autoload(s->skel->progs.tell_pid))
+		return 0;
+	link = bpf_program__attach_iter(s->skel->progs.tell_pid, &opts);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0 || read(fd, ids, 2 * sizeof(*ids)) != 2 * sizeof(*ids))
+		err = -ESRCH;
+	if (fd >= 0)
+		close(fd);
+	bpf_link__destroy(link);
+	return err;
+}
+
 static int add_target(struct session *s, __u32 id, __u32 how)
 {
+	__u32 ids[2];
+	int err = initial_pid(s, id, ids);
+
+	if (err)
+		return err;
+	id = ids[s->opts.ntids ? 1 : 0];
 	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.targets), &id, &how, 0) ? -errno : 0;
 }
 

@@ -269,6 +269,12 @@ int features__probe(struct features *f, char *const *without, size_t nwithout)
 	return err;
 }
 
+void features__drop_btf(struct features *f)
+{
+	btf__free(f->btf);
+	f->btf = NULL;
+}
+
 void features__clear(struct features *f)
 {
 	if (f->tracefs_fd >= 0)

@@ -56,6 +56,9 @@ bool features__use(const struct features *f, enum feature_id id);
  * FEATURE_PAGE_TABLES is known only once programs are loaded: session__open() settles it.
  */
 int features__probe(struct features *f, char *const *without, size_t nwithout);
+/* Release the kernel's types: some MiB that nothing needs once a session is open. */
+void features__drop_btf(struct features *f);
+
 void features__clear(struct features *f);
 
 /* A required feature is missing: say which and why, in one line. 0 or -ENOTSUP. */

@@ -288,6 +288,10 @@ int session__poll(struct session *s, int timeout_ms, const struct event_sink *si
 
 	if (timeout_ms > 0 && !session__target_ended(s))
 		poll(fds, 2, timeout_ms);
+	if (!s->stopped && clock_ns() - s->cpus_looked_ns > 500000000) {
+		s->cpus_looked_ns = clock_ns();
+		session__meet_cpus(s);
+	}
 	return stream__drain(s->stream, sink);
 }
 
@@ -392,6 +396,7 @@ void session__close(struct session *s)
 	for (size_t i = 0; i < s->nshard_fds; i++)
 		close(s->shard_fds[i]);
 	free(s->shard_fds);
+	free(s->cpu_watched);
 	faultsnoop_bpf__destroy(s->skel);
 	free(s);
 }

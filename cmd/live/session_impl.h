@@ -40,6 +40,9 @@ struct session {
 	bool stopped;
 	__u64 events_counted; /* MIN and MAJ events, by the events' own counters */
 	__u64 recursion;
+	bool *cpu_watched;	/* by CPU: its events are open; NULL: events are per task */
+	char cpus_online[256];	/* as sysfs had it last */
+	__u64 cpus_looked_ns;
 	bool raw_attached;   /* raw_enter and raw_exit serve 32-bit tasks */
 	__u64 unseen_compat; /* 32-bit images whose first calls could not be seen */
 };
@@ -55,6 +58,9 @@ bool session__by_next(const struct session *s);
 
 /* Must the programs look for their target among members (no events per task)? */
 bool session__checks_members(const struct session *s);
+
+/* See to CPUs that have come online. */
+void session__meet_cpus(struct session *s);
 
 /* Mark the programs that this session needs; the others are not loaded. */
 void session__choose_programs(struct session *s);
