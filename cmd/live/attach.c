@@ -528,7 +528,6 @@ void session__stop(struct session *s)
 		return;
 	s->stopped = true;
 	s->skel->bss->calls_stopped = 1;
-	perf_list__close_behind(&s->calls);
 	/* beginnings end first, then completions: the counters of the latter are read before */
 	perf_list__close(&s->starts);
 	s->events_counted = perf_list__count(&s->minors) + perf_list__count(&s->majors);
@@ -539,4 +538,6 @@ void session__stop(struct session *s)
 		bpf_link__destroy(s->links[i]);
 	s->nlinks = 0;
 	flush_late(s);
+	/* last: the child that it leaves behind would hold what is still open */
+	perf_list__close_behind(&s->calls);
 }
