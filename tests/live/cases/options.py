@@ -133,6 +133,18 @@ def duration():
     check(400_000_000 <= one["duration_ns"] <= 3_000_000_000, f"{one['duration_ns']} ns")
 
 
+@cases("totals-are-those-of-rows", [("stream", []), ("in-kernel", ["--in-kernel"]),
+                                    ("no-latency", ["--no-latency"]),
+                                    ("minor-events", ["--without", "memcg-events"])])
+def totals_of_rows(_, options):
+    """Nothing is counted after the end that no row has: calls are attached, too."""
+    result = snoop("stat", "-a", "-j", "-d", "0.5", *options)
+    no_errors(result)
+    one, = json_lines(result.out)
+    equal(sum(one["lost"].values()), 0, f"lost: {one['lost']}")
+    equal(sum(r["faults"] for r in one["rows"]), one["totals"]["faults"], "faults of the rows")
+
+
 @case("stat-duration/ends-a-program-run")
 def duration_of_program():
     """-d ends the report though the program goes on."""
