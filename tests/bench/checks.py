@@ -229,5 +229,17 @@ def mappings(bench):
     return _mappings(bench, False) + _mappings(bench, True)
 
 
+def consumer(bench):
+    """Records as a ring holds them, through what `stat` does with each; see consumer.c."""
+    what = "fault records taken on one core, millions a second"
+    program = os.path.join(os.path.dirname(__file__), "..", "..", ".output", "bench", "consumer")
+    if not os.access(program, os.X_OK):
+        return [Check(what, why_not="make test-programs builds .output/bench/consumer")]
+    out = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout
+    rate = float(out.split()[0].split("=")[1]) / 1e6
+    reached = "reached" if rate >= 3 else "NOT reached"
+    return [Check(what, _one(rate), 1, note=f"at least 3: {reached}")]
+
+
 ALL = {"elsewhere": elsewhere, "calls": calls, "attach": attach, "memory": memory, "lost": lost,
        "mappings": mappings}
