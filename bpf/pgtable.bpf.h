@@ -97,7 +97,7 @@ static __always_inline bool entry_huge(u64 e)
 
 static __always_inline bool entry_writable(u64 e)
 {
-	return (e & ENTRY_DBM) && (!(e & ENTRY_RDONLY) || (e & ENTRY_SWDIRTY) || 1);
+	return e & ENTRY_DBM; /* PTE_WRITE; read-only until the first write where it is clean */
 }
 
 static __always_inline bool entry_dirty(u64 e)

@@ -118,38 +118,51 @@ static __always_inline u64 populated_at(struct task_state *st, s64 ret)
 static __always_inline void call_end(struct task_struct *task, struct task_state *st, s64 ret)
 {
 	struct mm_struct *mm = task->mm;
-	struct fs_call_event ev = {};
+	u32 min_flt, maj_flt, region_id = 0, region = 0, addr;
+	struct fs_call_event *ev;
+	struct vma_slot *slot;
+	void *rb = control_ring();
 	bool failed;
-	u32 i, addr;
 	u64 at;
 
 	if (st->call_compat && st->call_result && !ret &&
 	    !bpf_probe_read_user(&addr, sizeof(addr), (void *)st->call_result))
 		ret = addr;
 	failed = call_failed(st, ret);
-
-	head_init(&ev.head, FS_EVENT_CALL, sizeof(ev));
-	ev.latency_ns = st->call_ns ? ev.head.time_ns - st->call_ns : 0;
-	ev.ret = ret;
-	for (i = 0; i < 6; i++)
-		ev.args[i] = st->call_args[i];
-	ev.bytes = call_bytes(mm, st, ret, failed);
-	ev.old_brk = st->call_brk;
-	ev.ip = user_ip(task);
-	ev.populated_min = task->min_flt - st->seen_min - st->call_min;
-	ev.populated_maj = task->maj_flt - st->seen_maj - st->call_maj;
-	ev.call = st->call - 1;
-	ev.flags = (failed ? FS_CALL_FAILED : 0) | (st->call_compat ? FS_CALL_COMPAT : 0);
+	min_flt = task->min_flt - st->seen_min - st->call_min;
+	maj_flt = task->maj_flt - st->seen_maj - st->call_maj;
 	at = populated_at(st, ret);
-	if ((ev.populated_min || ev.populated_maj) && at && !failed) {
-		i = region_at(st, mm, at);
-		if (i <= VMA_CACHE) {
-			ev.region_id = st->vmas[i].region_id;
-			ev.region = st->vmas[i].region;
-		}
+	if ((min_flt || maj_flt) && at && !failed) {
+		if (cfg.late && st->pending && was_counted(task, st))
+			fault_late(task, st);              /* its VMA may be forgotten now */
+		slot = slot_at(st, region_at(st, mm, at)); /* sent before this event */
+		region_id = slot->region_id;
+		region = slot->region;
 	}
+	ev = rb ? bpf_ringbuf_reserve(rb, sizeof(*ev), 0) : NULL;
+	if (!ev) {
+		count_loss(FS_LOSS_CTL_RING);
+		st->call = 0;
+		return;
+	}
+	head_init(&ev->head, FS_EVENT_CALL, sizeof(*ev));
+	ev->latency_ns = st->call_ns ? ev->head.time_ns - st->call_ns : 0;
+	ev->ret = ret;
+	for (int i = 0; i < 6; i++)
+		ev->args[i] = st->call_args[i];
+	ev->bytes = call_bytes(mm, st, ret, failed);
+	ev->old_brk = st->call_brk;
+	ev->ip = user_ip(task);
+	ev->populated_min = min_flt;
+	ev->populated_maj = maj_flt;
+	ev->stack_id = 0;
+	ev->region_id = region_id;
+	ev->call = st->call - 1;
+	ev->flags = (failed ? FS_CALL_FAILED : 0) | (st->call_compat ? FS_CALL_COMPAT : 0);
+	ev->region = region;
+	ev->pad = 0;
 	st->call = 0;
-	control_send(&ev, sizeof(ev));
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 }
 
 /*

@@ -152,7 +152,7 @@ static __always_inline bool entry_serves(struct entry e, u8 access)
 
 /* A fault has succeeded: find out what it was. */
 static __always_inline void fault_succeeded(struct task_struct *task, struct task_state *st,
-					    struct entry after, bool major)
+					    struct entry after, bool major, u32 flags)
 {
 	struct vma_slot *slot = fault_slot(st);
 	u8 class, order;
@@ -170,7 +170,7 @@ static __always_inline void fault_succeeded(struct task_struct *task, struct tas
 	class = classify(st, slot, after, st->access, major, &order);
 	if (st->numa != task_numa_mark(task))
 		class = FS_CLASS_NUMA;
-	fault_done(st, class, major ? FS_FAULT_MAJOR : 0, order);
+	fault_done(st, class, flags | (major ? FS_FAULT_MAJOR : 0), order);
 }
 
 /* Has the kernel counted the pending fault, which nothing has looked at since? */
@@ -193,7 +193,7 @@ static __noinline int fault_late(struct task_struct *task, struct task_state *st
 			st->pmd_gib = 0;
 		after = table_walk(st, mm, st->addr);
 	}
-	fault_succeeded(task, st, after, task->maj_flt != st->maj_before);
+	fault_succeeded(task, st, after, task->maj_flt != st->maj_before, 0);
 	return 0;
 }
 
@@ -294,6 +294,9 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 	}
 }
 
+/* Set by the loader while all is attached: who ends a fault then was seen to begin it. */
+volatile __u32 faults_whole = 0;
+
 static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool major)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -301,6 +304,7 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 	struct fs_cpu *cpu = this_cpu();
 	struct task_state *st;
 	u64 addr = ctx->addr;
+	u32 flags = 0;
 
 	if (!cpu || !mm)
 		return 0;
@@ -316,7 +320,7 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 			}
 			return 0;
 		}
-		if (cfg.target == FS_TARGET_MATCH)
+		if (cfg.target == FS_TARGET_MATCH || !faults_whole)
 			return 0;
 		/* began before the trace did: no latency, and the entry before it is not known */
 		st->who = (u64)task->tgid << 32 | task->pid;
@@ -327,12 +331,13 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 		st->before_level = 0;
 		st->before = 0;
 		st->restarted = 0;
-		st->entry_ns = cfg.latency ? bpf_ktime_get_ns() : last_control_ns;
+		st->entry_ns = last_control_ns;
 		st->done_ns = 0;
+		flags = FS_FAULT_NO_LATENCY;
 		st->numa = task_numa_mark(task);
 		st->slot = region_at(st, mm, addr);
 	}
-	fault_succeeded(task, st, table_walk(st, mm, addr), major);
+	fault_succeeded(task, st, table_walk(st, mm, addr), major, flags);
 	return 0;
 }
 
@@ -370,7 +375,7 @@ int BPF_PROG(fault_counted, struct mem_cgroup *memcg, int item)
 	}
 	after = table_walk(st, task->mm, st->addr);
 	if (entry_serves(after, st->access))
-		fault_succeeded(task, st, after, st->saw_major);
+		fault_succeeded(task, st, after, st->saw_major, 0);
 	return 0;
 }
 
@@ -386,12 +391,18 @@ int fault_maj(struct bpf_perf_event_data *ctx)
 	return fault_complete(ctx, true);
 }
 
+#if defined(__TARGET_ARCH_x86)
+#define INSTRUCTION_BYTES 16
+#else
+#define INSTRUCTION_BYTES 4
+#endif
+
 /* PERF_COUNT_SW_PAGE_FAULTS: raised after the checks that make an exception a fault. */
 SEC("?perf_event")
 int fault_start(struct bpf_perf_event_data *ctx)
 {
 	u64 ip = PT_REGS_IP(&ctx->regs), addr = ctx->addr;
-	bool exec = addr - ip < 16; /* an instruction may run over into the page that faults */
+	bool exec = addr - ip < INSTRUCTION_BYTES; /* it may run over into the page that faults */
 
 	fault_entry(bpf_get_current_task_btf(), addr, ip, (s64)ip > 0,
 		    exec ? FS_ACCESS_EXEC : FS_ACCESS_UNKNOWN);

@@ -25,10 +25,18 @@ struct {
 	__type(value, u32);
 } regions SEC(".maps");
 
+/* The VMA that ends at an address, where it is private and maps a file: data before its bss. */
+struct previous {
+	u64 start, pgoff;
+	u32 file_id, flags;
+};
+
 /* What a lookup works with: more than the 512 bytes of stack that a chain of functions has. */
 struct lookup {
 	struct vma_copy vma, prev;
 	struct region_key key;
+	struct fs_file_key file;
+	struct previous before;
 };
 
 struct {
@@ -103,30 +111,22 @@ static __always_inline u8 base_region(struct mm_struct *mm, const struct vma_cop
 	return c->flags & VM_EXEC ? FS_REGION_ANON_EXEC : FS_REGION_ANON;
 }
 
-/* The VMA that ends at an address, where it is private and maps a file: data before its bss. */
-struct previous {
-	u64 start, pgoff;
-	u32 file_id, flags;
-};
-
-static __always_inline void previous_read(struct mm_struct *mm, u64 start, struct previous *out)
+static __always_inline void previous_read(struct mm_struct *mm, u64 start, struct lookup *look)
 {
-	struct lookup *look = this_lookup();
-	struct fs_file_key key;
-	struct vma_copy *prev;
+	struct previous *out = &look->before;
+	struct vma_copy *prev = &look->prev;
 	u64 at;
 
-	if (!look)
-		return;
-	prev = &look->prev;
+	out->start = out->pgoff = 0;
+	out->file_id = out->flags = 0;
 	if (!start || !vma_find(mm, start - 1, prev, &at) || !prev->file || !prev->ops ||
 	    (prev->flags & VM_MAYSHARE))
 		return;
 	out->start = prev->start;
 	out->pgoff = prev->pgoff;
 	out->flags = prev->flags;
-	file_key((void *)prev->file, &key);
-	out->file_id = file_id((void *)prev->file, &key);
+	file_key((void *)prev->file, &look->file);
+	out->file_id = file_id((void *)prev->file, &look->file);
 }
 
 /* Layout of vma->anon_name, 5.17+ with CONFIG_ANON_VMA_NAME; up to 6.2 in a union with `shared`. */
@@ -155,19 +155,19 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 				  struct vma_slot *slot)
 {
 	bool anon = slot->region == FS_REGION_ANON || slot->region == FS_REGION_ANON_EXEC;
-	struct previous prev = {};
-	struct fs_file_key key = {};
+	struct lookup *look = this_lookup();
 	u32 id = next_id(0), fid = 0;
 	struct fs_region_event *ev;
 	void *rb = control_ring();
 
+	if (!look)
+		return 0;
 	if (c->file) {
-		file_key((void *)c->file, &key);
-		fid = file_id((void *)c->file, &key);
+		file_key((void *)c->file, &look->file);
+		fid = file_id((void *)c->file, &look->file);
 	}
 	/* files first: their events must stand before this one in the ring */
-	if (anon)
-		previous_read(mm, slot->start, &prev);
+	previous_read(mm, anon ? slot->start : 0, look);
 	ev = rb ? bpf_ringbuf_reserve(rb, sizeof(*ev), 0) : NULL;
 	if (!ev) {
 		count_loss(FS_LOSS_CTL_RING);
@@ -187,10 +187,10 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 	ev->start_stack = BPF_CORE_READ(mm, start_stack);
 	ev->region = slot->region;
 	__builtin_memset(ev->pad, 0, sizeof(ev->pad));
-	ev->prev_start = prev.start;
-	ev->prev_pgoff = prev.pgoff;
-	ev->prev_file_id = prev.file_id;
-	ev->prev_flags = prev.flags;
+	ev->prev_start = look->before.start;
+	ev->prev_pgoff = look->before.pgoff;
+	ev->prev_file_id = look->before.file_id;
+	ev->prev_flags = look->before.flags;
 	ev->anon_name[0] = 0;
 	if (anon)
 		read_anon_name(vma, ev);
@@ -202,7 +202,7 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 static __always_inline void region_fill(struct mm_struct *mm, u64 vma, const struct vma_copy *c,
 					struct region_key *key, u64 addr, struct vma_slot *slot)
 {
-	u32 *known;
+	u32 *known, id;
 
 	slot->start = c->start;
 	slot->end = c->end;
@@ -221,9 +221,11 @@ static __always_inline void region_fill(struct mm_struct *mm, u64 vma, const str
 		slot->region_id = *known;
 		return;
 	}
-	slot->region_id = region_send(mm, vma, c, slot);
-	if (slot->region_id)
-		bpf_map_update_elem(&regions, key, &slot->region_id, BPF_ANY);
+	/* from a copy: in global functions Linux 6.1 does not take st's memory for a map's value */
+	id = region_send(mm, vma, c, slot);
+	slot->region_id = id;
+	if (id)
+		bpf_map_update_elem(&regions, key, &id, BPF_ANY);
 }
 
 /* VMAs that hold a thread's stack, by process and bound: which part is stack, user space decides. */

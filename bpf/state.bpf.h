@@ -146,13 +146,16 @@ static __always_inline void count_loss(enum fs_loss why)
 		cpu->lost[why]++;
 }
 
-/* Where the fault lies. The index is checked as the verifier wants it: on the value that is used. */
-static __always_inline struct vma_slot *fault_slot(struct task_state *st)
+/* One of a task's VMAs; where the fault lies. The index is checked as the verifier wants it: on the value that is used. */
+static __always_inline struct vma_slot *slot_at(struct task_state *st, u32 i)
 {
-	u32 i = st->slot;
-
 	asm volatile("" : "+r"(i));
 	return &st->vmas[i <= VMA_CACHE ? i : VMA_CACHE];
+}
+
+static __always_inline struct vma_slot *fault_slot(struct task_state *st)
+{
+	return slot_at(st, st->slot);
 }
 
 static __always_inline struct task_state *task_state(struct task_struct *task, bool create)

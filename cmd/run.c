@@ -147,6 +147,23 @@ int run__open(struct run *r, const struct options *o, struct session_opts *opts,
 	return STATUS_OK;
 }
 
+/* The process of a thread: Tgid of /proc/TID/status, proc(5); the thread itself where it has ended. */
+static __u32 process_of(__u32 tid)
+{
+	char path[64], line[256];
+	__u32 pid = tid;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", tid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %u", &pid) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
 /* Names, threads and counters of those who live already. */
 static int take_snapshot(struct run *r)
 {
@@ -155,7 +172,11 @@ static int take_snapshot(struct run *r)
 
 	if (o->target.argv)
 		return space__snapshot(r->space, session__program_pid(r->session));
-	if (!o->target.pids.n) /* a thread's process is among them */
+	for (size_t i = 0; i < o->target.tids.n && !err; i++)
+		err = space__snapshot(r->space, process_of(o->target.tids.ids[i]));
+	if (o->target.tids.n)
+		return err;
+	if (!o->target.pids.n)
 		return space__snapshot(r->space, 0);
 	for (size_t i = 0; i < o->target.pids.n && !err; i++)
 		err = space__snapshot(r->space, o->target.pids.ids[i]);
@@ -165,6 +186,7 @@ static int take_snapshot(struct run *r)
 int run__start(struct run *r)
 {
 	enum session_result result = session__start(r->session);
+	char words[128];
 	int err;
 
 	if (result)
@@ -174,6 +196,7 @@ int run__start(struct run *r)
 		log_error("cannot read /proc: %s", strerror(-err));
 		return STATUS_FAILED;
 	}
+	log_info("attached: %s", session__attached(r->session, words, sizeof(words)));
 	return STATUS_OK;
 }
 

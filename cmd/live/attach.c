@@ -272,17 +272,19 @@ static int attach_faults(struct session *s)
 
 	if (!s->opts.faults)
 		return 0;
-	err = attach_link(s, s->skel->progs.fault_signal);
-	if (!err)
-		err = attach_link(s, s->skel->progs.fault_exit);
+	/* ends before beginnings: a fault in kernel mode whose end is not seen looks like EFAULT */
+	err = per_task(s) ? 0 : attach_cpus(s);
 	if (!err)
 		err = attach_link(s, bpf_object__find_program_by_name(obj, "fault_counted"));
+	if (!err)
+		err = attach_link(s, s->skel->progs.fault_signal);
+	if (!err)
+		err = attach_link(s, s->skel->progs.fault_exit);
 	if (!err)
 		err = attach_link(s, bpf_object__find_program_by_name(obj, "exception_kernel"));
 	if (!err)
 		err = attach_link(s, bpf_object__find_program_by_name(obj, "exception_user"));
-	if (!err && !per_task(s))
-		err = attach_cpus(s);
+	s->nfault_links = s->nlinks;
 	return err;
 }
 
@@ -475,12 +477,17 @@ enum session_result session__start(struct session *s)
 	s->start_ns = clock_ns();
 	if (s->opts.npids || s->opts.ntids)
 		result = attach_pids(s);
-	else if (s->opts.argv)
+	s->skel->bss->faults_whole = 1;
+	if (s->opts.argv)
 		result = start_program(s);
-	if (!result)
-		log_info("attached: %zu software events, %zu tracepoints",
-			 s->starts.n + s->minors.n + s->majors.n, s->nlinks + s->calls.n);
 	return result;
+}
+
+const char *session__attached(const struct session *s, char *buf, size_t size)
+{
+	snprintf(buf, size, "%zu software events, %zu tracepoints",
+		 s->starts.n + s->minors.n + s->majors.n, s->nlinks + s->calls.n);
+	return buf;
 }
 
 static __u64 recursion_misses(struct session *s)
@@ -528,8 +535,11 @@ void session__stop(struct session *s)
 		return;
 	s->stopped = true;
 	s->skel->bss->calls_stopped = 1;
+	s->skel->bss->faults_whole = 0;
 	/* beginnings end first, then completions: the counters of the latter are read before */
 	perf_list__close(&s->starts);
+	for (size_t i = s->nfault_links; i-- > 0; s->links[i] = NULL)
+		bpf_link__destroy(s->links[i]);
 	s->events_counted = perf_list__count(&s->minors) + perf_list__count(&s->majors);
 	perf_list__close(&s->minors);
 	perf_list__close(&s->majors);

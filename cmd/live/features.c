@@ -245,13 +245,15 @@ static int leave_out(struct features *f, const char *name)
 /* libbpf's words are for those who ask for them. */
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char line[4096];
+	char *text, *rest, *line;
 
-	if (log_level() < 2 || level == LIBBPF_DEBUG)
+	if (log_level() < 2 || level == LIBBPF_DEBUG || vasprintf(&text, fmt, ap) < 0)
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("%s", line);
+	/* the verifier's log comes as one text of many lines; the last ones say why */
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (*line)
+			log_debug("%s", line);
+	free(text);
 	return 0;
 }
 

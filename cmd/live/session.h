@@ -54,6 +54,9 @@ enum session_result {
 struct session *session__open(const struct session_opts *opts, struct features *features,
 			      enum session_result *result);
 
+/* How many events are attached, in words, into buf. Returns buf. */
+const char *session__attached(const struct session *s, char *buf, size_t size);
+
 /* Attach everything, and let the program go. */
 enum session_result session__start(struct session *s);
 

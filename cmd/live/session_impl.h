@@ -30,6 +30,7 @@ struct session {
 	struct perf_list starts, minors, majors, calls;
 	struct bpf_link *links[SESSION_MAX_LINKS];
 	size_t nlinks;
+	size_t nfault_links; /* the first ones: all that tell of faults */
 	/* whom */
 	struct program *program;
 	int program_status; /* -1: runs, or none */
@@ -40,8 +41,8 @@ struct session {
 	bool stopped;
 	__u64 events_counted; /* MIN and MAJ events, by the events' own counters */
 	__u64 recursion;
-	bool *cpu_watched;	/* by CPU: its events are open; NULL: events are per task */
-	char cpus_online[256];	/* as sysfs had it last */
+	bool *cpu_watched;     /* by CPU: its events are open; NULL: events are per task */
+	char cpus_online[256]; /* as sysfs had it last */
 	__u64 cpus_looked_ns;
 	bool raw_attached;   /* raw_enter and raw_exit serve 32-bit tasks */
 	__u64 unseen_compat; /* 32-bit images whose first calls could not be seen */

@@ -18,7 +18,7 @@
 
 #define PROCESSES 8
 #define MAPPINGS  24
-#define RUN	  16 /* faults of one mapping in a row */
+#define RUN       16 /* faults of one mapping in a row */
 
 static double now_s(void)
 {
@@ -30,8 +30,8 @@ static double now_s(void)
 
 static int meet(struct space *sp)
 {
-	static const enum fs_region kinds[] = {FS_REGION_ANON, FS_REGION_HEAP, FS_REGION_STACK,
-					       FS_REGION_SHM};
+	static const enum fs_region kinds[] = { FS_REGION_ANON, FS_REGION_HEAP, FS_REGION_STACK,
+						FS_REGION_SHM };
 	__u32 id = 0;
 	int err = 0;
 
