@@ -2,6 +2,7 @@
 #include "live/perf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -69,15 +70,35 @@ void perf_list__close(struct perf_list *list)
 	*list = (struct perf_list){ 0 };
 }
 
+/* Hold the events until whoever has the other end of `gate` has closed them, and be the last. */
+static void hold_until_closed(const struct perf_list *list, int gate)
+{
+	int first = gate < list->fds[0] ? gate : list->fds[0];
+	char c;
+
+	setsid();
+	close_range(0, first - 1, 0); /* whoever reads our output must not wait for this */
+	while (read(gate, &c, 1) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}
+
 void perf_list__close_behind(struct perf_list *list)
 {
-	pid_t pid = list->n ? fork() : -1;
+	int gate[2];
+	pid_t pid = -1;
 
-	if (pid == 0) {
-		/* whoever reads our output must not wait for this: from the lowest fd upwards */
-		setsid();
-		close_range(0, ~0U, 0);
-		_exit(0);
+	if (list->n && !pipe2(gate, O_CLOEXEC)) {
+		pid = fork();
+		if (pid == 0) {
+			close(gate[1]);
+			hold_until_closed(list, gate[0]);
+		}
+		close(gate[0]);
+	} else {
+		gate[1] = -1;
 	}
 	perf_list__close(list);
+	if (gate[1] >= 0)
+		close(gate[1]);
 }

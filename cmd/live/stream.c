@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 
+#define ARENA_KEPT (2 << 20) /* bytes */
+
 /* Control events of one drain, copied out of their rings to be sorted. */
 struct arena {
 	char *bytes;
@@ -51,7 +53,7 @@ static int arena__reserve(struct arena *a, size_t size)
 	void *p;
 
 	if (a->used + size > a->capacity) {
-		want = (a->used + size) * 2 + 65536;
+		want = (a->used + size) * 5 / 4 + 65536;
 		p = realloc(a->bytes, want);
 		if (!p)
 			return -ENOMEM;
@@ -59,7 +61,7 @@ static int arena__reserve(struct arena *a, size_t size)
 		a->capacity = want;
 	}
 	if (a->nrefs == a->refs_capacity) {
-		want = a->refs_capacity * 2 + 1024;
+		want = a->refs_capacity * 3 / 2 + 1024;
 		p = realloc(a->refs, want * sizeof(*a->refs));
 		if (!p)
 			return -ENOMEM;
@@ -269,6 +271,11 @@ int stream__drain(struct stream *st, const struct event_sink *sink)
 	int err;
 
 	snapshot_heads(st);
+	if (a->capacity > ARENA_KEPT) { /* a burst is over */
+		free(a->bytes);
+		a->bytes = NULL;
+		a->capacity = 0;
+	}
 	a->used = a->nrefs = 0;
 	err = ring_buffer__consume(st->controls);
 	if (err < 0)
