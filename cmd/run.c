@@ -137,6 +137,8 @@ int run__open(struct run *r, const struct options *o, struct session_opts *opts,
 	if (!r->session)
 		return result;
 	features__drop_btf(&r->features);
+	/* large blocks, such as a burst of events, go back to the kernel when they are freed */
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	malloc_trim(0);
 	r->out = options__open_output(o);
 	if (!r->out)
