@@ -150,14 +150,12 @@ static __always_inline bool is_compat_task(struct task_struct *task)
 #endif
 }
 
-/* Does the task run a 32-bit program? */
+/* Does the task run a 32-bit program? Its addresses end at 4 GiB. */
 static __always_inline bool is_compat_image(struct task_struct *task)
 {
-#if defined(__TARGET_ARCH_x86)
-	return task->thread_info.flags & (1UL << 29); /* TIF_ADDR32, asm/thread_info.h */
-#else
-	return is_compat_task(task);
-#endif
+	u64 size = BPF_CORE_READ(task, mm, task_size);
+
+	return size && size <= (1UL << 32);
 }
 
 /* What the architecture kept of the access that failed: 'read', 'write', 'exec'. */

@@ -106,7 +106,7 @@ static __always_inline void fault_emit_soon(void)
 		return;
 	index = (id << cfg.ring_shift) + (cpu->head & ((1U << cfg.ring_shift) - 1));
 	f = bpf_map_lookup_elem(&fault_rings, &index);
-	if (f && cpu->head - cpu->tail < (1ULL << cfg.ring_shift))
+	if (f && cpu->head - cpu->tail_seen < (1ULL << cfg.ring_shift))
 		*(volatile u8 *)&f->pad = 0;
 }
 
@@ -122,7 +122,10 @@ static __always_inline void fault_emit(struct fs_cpu *cpu, struct task_state *st
 		cpu->lost[FS_LOSS_FAULT_BUSY]++;
 		return;
 	}
-	if (head - *(volatile u64 *)&cpu->tail >= (1ULL << cfg.ring_shift)) {
+	/* the consumer's line is fetched only where the ring looks full without it */
+	if (head - cpu->tail_seen >= (1ULL << cfg.ring_shift))
+		cpu->tail_seen = *(volatile u64 *)&cpu->tail;
+	if (head - cpu->tail_seen >= (1ULL << cfg.ring_shift)) {
 		cpu->lost[FS_LOSS_FAULT_RING]++;
 		return;
 	}
@@ -135,7 +138,7 @@ static __always_inline void fault_emit(struct fs_cpu *cpu, struct task_state *st
 	f->latency_ns = latency;
 	f->addr = st->addr;
 	f->ip = st->ip;
-	f->cgroup_id = st->cgroup_id;
+	f->cgroup_id = cfg.want_cgroup ? st->cgroup_id : 0;
 	f->pid = st->who >> 32;
 	f->tid = (u32)st->who;
 	f->region_id = slot->region_id;

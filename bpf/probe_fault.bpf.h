@@ -131,13 +131,12 @@ __noinline int fault_done(struct task_state *st, u32 class, u32 flags, u32 order
 		return 0;
 	if (class >= FS_CLASS_NR)
 		return 0;
-	cpu->faults[class]++;
-	cpu->pages[class] += 1ULL << (order & 31);
+	cpu->classes[class].faults++;
+	cpu->classes[class].pages += 1ULL << (order & 31);
 	if (flags & FS_FAULT_MAJOR)
 		cpu->major++;
 	if (flags & FS_FAULT_KERNEL)
 		cpu->kernel++;
-	cpu->stall_ns += latency;
 	if (cfg.in_kernel && slot->exact && cell_add(cpu, st, slot, class, flags, order, latency))
 		return 0;
 	fault_emit(cpu, st, slot, class, flags, order, latency);
@@ -168,7 +167,7 @@ static __always_inline void fault_succeeded(struct task_struct *task, struct tas
 	if (st->access == FS_ACCESS_UNKNOWN)
 		st->access = access_from_entries(st, after);
 	class = classify(st, slot, after, st->access, major, &order);
-	if (st->numa != task_numa_mark(task))
+	if (cfg.numa && st->numa != task_numa_mark(task))
 		class = FS_CLASS_NUMA;
 	fault_done(st, class, flags | (major ? FS_FAULT_MAJOR : 0), order);
 }
@@ -264,12 +263,12 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 		st->entry_ns = bpf_ktime_get_ns();
 	st->done_ns = 0;
 	st->restarted = 0;
-	st->who = (u64)task->tgid << 32 | task->pid;
 	st->addr = addr;
 	st->ip = ip;
 	st->user = user;
 	st->access = access;
-	st->numa = task_numa_mark(task);
+	if (cfg.numa)
+		st->numa = cfg.numa ? task_numa_mark(task) : 0;
 	st->saw_major = 0;
 	if (cfg.late) {
 		st->min_before = task->min_flt;
@@ -323,7 +322,6 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 		if (cfg.target == FS_TARGET_MATCH || !faults_whole)
 			return 0;
 		/* began before the trace did: no latency, and the entry before it is not known */
-		st->who = (u64)task->tgid << 32 | task->pid;
 		st->addr = addr;
 		st->ip = PT_REGS_IP(&ctx->regs);
 		st->user = (s64)st->ip > 0;
@@ -334,7 +332,7 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 		st->entry_ns = last_control_ns;
 		st->done_ns = 0;
 		flags = FS_FAULT_NO_LATENCY;
-		st->numa = task_numa_mark(task);
+		st->numa = cfg.numa ? task_numa_mark(task) : 0;
 		st->slot = region_at(st, mm, addr);
 	}
 	fault_succeeded(task, st, table_walk(st, mm, addr), major, flags);
@@ -447,7 +445,7 @@ int BPF_PROG(exception_kernel, unsigned long addr, struct pt_regs *regs, unsigne
 		}
 		cpu = this_cpu();
 		if (cpu)
-			cpu->faults[FS_CLASS_FIXUP]++;
+			cpu->classes[FS_CLASS_FIXUP].faults++;
 		return 0;
 	}
 	if (cfg.target != FS_TARGET_TASKS || cfg.check_members) /* else PAGE_FAULTS tells */

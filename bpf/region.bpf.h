@@ -385,6 +385,7 @@ static __noinline u32 region_restart(struct task_state *st, struct mm_struct *mm
 #pragma unroll
 	for (u32 i = 0; i < VMA_CACHE; i++)
 		st->vmas[i].start = st->vmas[i].end = 0;
+	st->who = bpf_get_current_pid_tgid(); /* a thread that calls execve becomes the leader */
 	if (st->mm != (u64)mm) {
 		st->image_min = st->seen_min;
 		st->image_maj = st->seen_maj;
@@ -408,6 +409,10 @@ static __always_inline u32 region_at(struct task_state *st, struct mm_struct *mm
 	u32 seq = mm_seq(mm);
 
 	if (cfg.lock_seq && st->mm == (u64)mm && st->seq == seq) {
+		struct vma_slot *last = slot_at(st, st->slot);
+
+		if (st->slot < VMA_CACHE && addr >= last->start && addr < last->end)
+			return st->slot;
 #pragma unroll
 		for (u32 i = 0; i < VMA_CACHE; i++)
 			if (addr >= st->vmas[i].start && addr < st->vmas[i].end)

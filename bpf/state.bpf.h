@@ -23,44 +23,47 @@ struct vma_slot {
 		  2]; /* number of the cell for `below` and a class; 0: not looked up */
 };
 
+/*
+ * What is known of a thread. A fault clears 4 KiB of memory, which drives other lines out of the
+ * nearest cache: what every fault touches stands together, at the beginning.
+ */
 struct task_state {
 	/* the fault that is being handled */
 	u64 entry_ns;
-	u64 who;   /* tgid << 32 | tid */
-	u64 image; /* task_image() */
+	u64 who; /* tgid << 32 | tid */
 	u64 addr;
 	u64 ip;
-	u64 before; /* page-table entry at entry */
-	u64 numa;
-	u64 min_before, maj_before; /* min_flt, maj_flt and nvcsw at entry */
-	u64 slept_before;
-	u64 done_ns; /* when it was over, where that is looked at later; else 0 */
-	u32 slot;    /* index of the region in vmas */
+	u64 before;                 /* page-table entry at entry */
+	u64 min_before, maj_before; /* min_flt and maj_flt at entry */
+	u32 slot;                   /* index of the region in vmas */
 	u8 pending;
 	u8 access; /* enum fs_access */
 	u8 user;
 	u8 before_level;
+	/* what is known of its address space while mm_lock_seq is seq */
+	u64 mm;
+	u32 seq;
 	u8 restarted;
 	u8 saw_major; /* PGMAJFAULT was counted */
 	u8 next;      /* vmas entry to replace */
 	u8 exiting;   /* its cells are being taken back */
+	u64 pmd_gib;  /* GiB of addresses + 1 that pmd_table is for; 0: none */
+	u64 pmd_table;
+	/* faults of this thread that raised an exception: the rest of min_flt is populated */
+	u64 seen_min, seen_maj;
+	u64 slept_before; /* nvcsw at entry */
+	u64 done_ns;      /* when it was over, where that is looked at later; else 0 */
+	struct vma_slot vmas[VMA_CACHE + 1]; /* the last one is not kept */
+	u64 numa;
+	u64 image;                /* task_image() */
+	u64 mm_since_ns;          /* when the thread first faulted in mm */
+	u64 image_min, image_maj; /* seen_min and seen_maj at that time */
 	/* who is it: verdicts of FS_TARGET_MATCH, and what they were made from */
 	u8 comm_ok;
 	u8 cgroup_ok;
 	u64 comm[2];
 	u64 cset;
 	u64 cgroup_id;
-	/* VMAs looked up while mm_lock_seq was seq */
-	u64 mm;
-	u64 mm_since_ns; /* when the thread first faulted in it */
-	u32 seq;
-	u32 pad;
-	u64 pmd_gib; /* GiB of addresses + 1 that pmd_table is for; 0: none */
-	u64 pmd_table;
-	struct vma_slot vmas[VMA_CACHE + 1]; /* the last one is not kept */
-	/* faults of this thread that raised an exception: the rest of min_flt is populated */
-	u64 seen_min, seen_maj;
-	u64 image_min, image_maj; /* the same, when the thread first faulted in this mm */
 	/* the mapping call that is being made */
 	u64 call_ns;
 	u64 call_args[6];

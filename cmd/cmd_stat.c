@@ -33,6 +33,7 @@ struct stat_run {
 	struct stat_tally *tally;
 	struct stat_by by; /* of --by, n == 0: the default tables */
 	bool exact;        /* the kernel's totals are those of the rows */
+	bool whole;        /* no filter keeps faults back */
 	bool header_done;
 	__u32 page_size;
 	__u64 regions;                  /* filter for user space */
@@ -231,23 +232,30 @@ static int cgroup_path(void *ctx, __u64 id, char *buf, size_t size)
 	return session__cgroup_path(sr->run.session, id, buf, size);
 }
 
-/* Pages that getrusage counts and no exception showed, of the processes that were traced. */
-static __u64 count_populated(struct stat_run *sr)
+/*
+ * Pages that getrusage counts and no exception showed, of the processes that were traced, since the
+ * start: what they used less the faults that the kernel side saw. Unknown (0) where a filter keeps
+ * faults back. By process it is told only where no record was lost.
+ */
+static __u64 count_populated(struct stat_run *sr, const struct session_counters *now)
 {
-	__u64 sum = 0, used, seen;
+	__u64 all_used = 0, all_seen = now->faults_ok, lost = 0, used, seen;
 	struct process *p;
 
+	if (!sr->whole)
+		return 0;
+	for (int k = 0; k < FS_LOSS_NR; k++)
+		lost += now->lost[k];
 	for (size_t i = 0; (p = space__image(sr->run.space, i)); i++) {
 		if (!p->target && !sr->run.o->target.all)
 			continue;
 		used = p->usage.min_flt + p->usage.maj_flt;
 		seen = p->seen_min + p->seen_maj;
-		if (used <= seen)
-			continue;
-		sum += used - seen;
-		stat__populated(sr->tally, p, used - seen);
+		all_used += used;
+		if (!lost && used > seen)
+			stat__populated(sr->tally, p, used - seen);
 	}
-	return sum;
+	return all_used > all_seen ? all_used - all_seen : 0;
 }
 
 /* Totals of the interval: the kernel's counters less those at its beginning. */
@@ -260,7 +268,7 @@ static void fill_totals(struct stat_run *sr, struct stat_report *rep)
 	session__counters(sr->run.session, &now);
 	for (int k = 0; k < FS_LOSS_NR; k++)
 		rep->lost[k] = now.lost[k] - sr->before.lost[k];
-	populated = count_populated(sr);
+	populated = count_populated(sr, &now);
 	stat__totals(sr->tally, t);
 	t->populated = populated > sr->populated_before ? populated - sr->populated_before : 0;
 	t->fixup = now.faults[FS_CLASS_FIXUP] - sr->before.faults[FS_CLASS_FIXUP];
@@ -290,8 +298,12 @@ static int print_report(struct stat_run *sr, const struct stat_report *rep)
 	struct stat_text_opts text = { .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8") };
 	const struct options *o = sr->run.o;
 	FILE *out = sr->run.out;
+	struct winsize ws;
 	char words[512];
 	int err = 0;
+
+	if (!ioctl(fileno(out), TIOCGWINSZ, &ws) && ws.ws_col > 80)
+		text.width = ws.ws_col < 160 ? ws.ws_col : 160;
 
 	switch (o->common.format) {
 	case FORMAT_JSON:
@@ -400,7 +412,9 @@ static int run_stat(struct stat_run *sr)
 		/* what came after the last interval */
 		__u64 now = end.tv_sec * 1000000000ULL + end.tv_nsec;
 
-		err = report(sr, (now - start) % sr->run.o->common.interval_ns, true);
+		if ((now - start) % sr->run.o->common.interval_ns >
+		    sr->run.o->common.interval_ns / 20)
+			err = report(sr, (now - start) % sr->run.o->common.interval_ns, true);
 	} else if (!err) {
 		err = report(sr, end.tv_sec * 1000000000ULL + end.tv_nsec - start, false);
 	}
@@ -419,6 +433,7 @@ int cmd_stat(const struct options *o)
 	int status;
 
 	setlocale(LC_CTYPE, "");
+	sr.whole = o->common.regions == OPT_REGIONS_ALL && o->common.faults == OPT_FAULTS_ALL;
 	sr.sink = (struct event_sink){ &sr, on_fault, on_event, on_drained };
 	sr.page_size = sysconf(_SC_PAGESIZE);
 	sr.run.o = o;

@@ -172,8 +172,9 @@ static int take_snapshot(struct run *r)
 	const struct options *o = r->o;
 	int err = 0;
 
-	if (o->target.argv)
-		return space__snapshot(r->space, session__program_pid(r->session));
+	if (o->target
+		    .argv) /* its exec tells; reading it now would be too late for what it has done */
+		return 0;
 	for (size_t i = 0; i < o->target.tids.n && !err; i++)
 		err = space__snapshot(r->space, process_of(o->target.tids.ids[i]));
 	if (o->target.tids.n)
@@ -187,6 +188,7 @@ static int take_snapshot(struct run *r)
 
 int run__start(struct run *r)
 {
+	const struct options *o = r->o;
 	enum session_result result = session__start(r->session);
 	char words[128];
 	int err;
@@ -198,6 +200,8 @@ int run__start(struct run *r)
 		log_error("cannot read /proc: %s", strerror(-err));
 		return STATUS_FAILED;
 	}
+	if (isatty(STDERR_FILENO) && !o->target.argv)
+		log_warn("tracing %s; Ctrl-C ends it", r->target);
 	log_info("attached: %s", session__attached(r->session, words, sizeof(words)));
 	return STATUS_OK;
 }

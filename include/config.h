@@ -58,8 +58,9 @@ struct fs_config {
 	__u8 threads;       /* the `targets` map holds tids */
 	__u8 memcg;         /* minor faults end with count_memcg_events */
 	__u8 late;          /* some faults, or all, are looked at only after they were counted */
+	__u8 numa;          /* NUMA balancing is on: look for its faults */
 	__u8 check_members; /* fault events are not opened per task: look in `targets` */
-	__u8 pad[6];
+	__u8 pad[5];
 };
 
 /* How page tables are reached: found by the loader once the programs are loaded. */
@@ -74,17 +75,19 @@ struct fs_tables {
  * `tail`, which the consumer writes; both on lines of their own.
  */
 struct fs_cpu {
-	__u64 head; /* records published */
-	__u32 busy; /* being written: an interrupting writer gives up */
-	__u32 pad;
-	__u64 faults[FS_CLASS_NR]; /* exact totals */
-	__u64 pages[FS_CLASS_NR];  /* sum of 1 << order */
+	__u64 head;      /* records published */
+	__u64 tail_seen; /* `tail` when it was last looked at: it only rises */
 	__u64 major;
-	__u64 kernel;    /* of all faults, made in kernel mode */
-	__u64 restarted; /* exceptions whose instruction was restarted */
-	__u64 stall_ns;
+	__u64 kernel;      /* of all faults, made in kernel mode */
+	__u64 restarted;   /* exceptions whose instruction was restarted */
 	__u64 completions; /* MIN and MAJ events seen, reported or not */
 	__u64 walks;       /* VMA lookups beyond the per-task cache */
+	__u32 busy;        /* being written: an interrupting writer gives up */
+	__u32 pad;
+	struct {
+		__u64 faults; /* exact totals */
+		__u64 pages;  /* sum of 1 << order */
+	} classes[FS_CLASS_NR];
 	__u64 lost[FS_LOSS_NR];
 	__u64 tail __attribute__((aligned(64)));
 } __attribute__((aligned(64)));

@@ -67,7 +67,7 @@
 	X(MISSED, "missed", "faults the software events counted and no program saw")              \
 	X(LATE_MAJOR, "late_major", "major faults whose rows say minor")                          \
 	X(RECURSION, "recursion", "programs skipped because one was running on that CPU")         \
-	X(COMPAT_CALLS, "compat_calls", "mapping calls of 32-bit tasks that could not be seen")   \
+	X(COMPAT_CALLS, "compat_calls", "32-bit programs whose first mapping calls were not seen")   \
 	X(PATH, "path_truncated", "file paths too deep or too long to copy")
 
 /*

@@ -96,6 +96,19 @@ static enum session_result configure_target(struct session *s, struct fs_config 
 	return SESSION_OK;
 }
 
+/* Without NUMA balancing no page is made to fault for it; switched on meanwhile it is not seen. */
+static bool numa_balancing_on(void)
+{
+	FILE *f = fopen("/proc/sys/kernel/numa_balancing", "re");
+	int on = 0;
+
+	if (f && fscanf(f, "%d", &on) != 1)
+		on = 0;
+	if (f)
+		fclose(f);
+	return on;
+}
+
 static enum session_result configure(struct session *s)
 {
 	struct fs_config *cfg = (struct fs_config *)&s->skel->rodata->cfg;
@@ -113,6 +126,7 @@ static enum session_result configure(struct session *s)
 	cfg->report_major = o->major;
 	cfg->report_failed = o->failed;
 	cfg->check_members = session__checks_members(s);
+	cfg->numa = features__use(s->features, FEATURE_NUMA) && numa_balancing_on();
 	cfg->by_thread = o->by_thread;
 	cfg->by_mapping = o->by_mapping;
 	cfg->memcg = session__by_memcg(s);
@@ -343,18 +357,21 @@ void session__counters(struct session *s, struct session_counters *out)
 		const struct fs_cpu *c = stream__cpu(s->stream, i);
 
 		for (int k = 0; k < FS_CLASS_NR; k++) {
-			out->faults[k] += c->faults[k];
-			out->pages[k] += c->pages[k];
+			out->faults[k] += c->classes[k].faults;
+			out->pages[k] += c->classes[k].pages;
 		}
 		for (int k = 0; k < FS_LOSS_NR; k++)
 			out->lost[k] += c->lost[k];
 		out->major += c->major;
 		out->kernel += c->kernel;
 		out->restarted += c->restarted;
-		out->stall_ns += c->stall_ns;
 		out->walks += c->walks;
 		out->completions += c->completions;
 	}
+	for (int k = 0; k < FS_CLASS_NR; k++)
+		if (k != FS_CLASS_FIXUP && k != FS_CLASS_SEGV && k != FS_CLASS_BUS &&
+		    k != FS_CLASS_OOM)
+			out->faults_ok += out->faults[k];
 	out->lost[FS_LOSS_RECURSION] = s->recursion;
 	out->lost[FS_LOSS_COMPAT_CALLS] += s->unseen_compat;
 	events = s->stopped ? s->events_counted : 0;

@@ -92,7 +92,8 @@ void session__push_spans(struct session *s, const struct fs_file_key *key,
 struct session_counters {
 	__u64 faults[FS_CLASS_NR];
 	__u64 pages[FS_CLASS_NR];
-	__u64 major, kernel, restarted, stall_ns, walks, completions;
+	__u64 major, kernel, restarted, walks, completions;
+	__u64 faults_ok; /* minor and major ones, of all classes */
 	__u64 lost[FS_LOSS_NR];
 };
 void session__counters(struct session *s, struct session_counters *out);

@@ -7,8 +7,6 @@ import re
 
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}
 BPF_MAP_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID = 12, 14
-BPF_MAP_TYPE_RINGBUF = 27
-PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 MAP_LINK = "anon_inode:bpf-map"
 
 
@@ -86,21 +84,14 @@ def locked_bytes(pid, known):
     return total + sum(_locked_by_id(number) for number in rest)
 
 
-def rss_bytes_without_rings(pid):
-    """Rss of all mappings but those of ring buffers: one page that is written and, apart from
-    it, a page and the data twice (kernel/bpf/ringbuf.c, ringbuf_map_mmap_*)."""
-    rings = {int(fields.get("max_entries", 0)) for fields in _held(pid).values()
-             if fields.get("map_type") == str(BPF_MAP_TYPE_RINGBUF)}
-    ring_sizes = {PAGE_BYTES + 2 * size for size in rings} | {2 * size for size in rings}
-    if rings:
-        ring_sizes.add(PAGE_BYTES)
-    total, is_ring = 0, False
+def rss_bytes_without_maps(pid):
+    """Rss of all mappings but those of BPF maps: the rings, whose data may be mapped twice, and
+    whatever else is shared with the kernel side, which locked_bytes() counts."""
+    total, is_map = 0, False
     with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as smaps:
         for line in smaps:
-            head = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
-            if head:
-                size = int(head.group(2), 16) - int(head.group(1), 16)
-                is_ring = MAP_LINK in line and size in ring_sizes
-            elif line.startswith("Rss:") and not is_ring:
+            if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+                is_map = MAP_LINK in line
+            elif line.startswith("Rss:") and not is_map:
                 total += int(line.split()[1]) * 1024
     return total

@@ -169,7 +169,7 @@ def memory(bench):
             storm = subprocess.Popen(["sh", "-c", "i=0; while [ $i -lt 1000 ]; do "
                                       "/bin/true; i=$((i+1)); done"])
             while storm.poll() is None or len(rss) < 20:
-                rss.append(bpfmaps.rss_bytes_without_rings(ours.process.pid))
+                rss.append(bpfmaps.rss_bytes_without_maps(ours.process.pid))
                 maps.append(bpfmaps.locked_bytes(ours.process.pid, known))
                 time.sleep(0.1)
             for loop in loops:

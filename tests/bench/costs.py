@@ -117,6 +117,7 @@ def _rounds(loop, command, pairs):
 def _traced_rounds(loop, command, pairs, cost):
     """One start of a tracer; its rounds, or None when it cannot be measured."""
     tracer = cost.tracer
+    tracer.load_pid = loop.process.pid
     try:
         tracer.start()
     except Unavailable as why:

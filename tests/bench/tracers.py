@@ -52,6 +52,7 @@ class Tracer:
         self.scratch = scratch
         self.process = self.out = self.err = None
         self.attach_s = None
+        self.load_pid = 0   # whose faults seen() is about, where it can tell them apart
 
     def argv(self):
         raise NotImplementedError
@@ -185,7 +186,8 @@ class PerfTrace(Tracer):
 
     def stop(self):
         super().stop()
-        self.counted = count_in(self.file("out"), b"faultloop", b"fault [")
+        # a comm may be missing, the thread id is not: comm/tid
+        self.counted = count_in(self.file("out"), b"/%d " % self.load_pid, b"fault [")
 
     def seen(self):
         return self.counted
