@@ -141,7 +141,9 @@ def totals_of_rows(_, options):
     result = snoop("stat", "-a", "-j", "-d", "0.5", *options)
     no_errors(result)
     one, = json_lines(result.out)
-    equal(sum(one["lost"].values()), 0, f"lost: {one['lost']}")
+    # a program on a perf event is skipped while somebody else's bpf(2) call works on a map there
+    lost = {k: v for k, v in one["lost"].items() if v and k != "missed"}
+    equal(lost, {}, "lost")
     equal(sum(r["faults"] for r in one["rows"]), one["totals"]["faults"], "faults of the rows")
 
 
