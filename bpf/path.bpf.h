@@ -99,9 +99,12 @@ static __noinline u32 file_send(struct file *file, struct fs_file_key *key)
 	/* d_unlinked(): not hashed and not a root */
 	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(mnt, mnt_root) != dentry)
 		ev->flags |= FS_FILE_DELETED;
-	bpf_loop(PATH_MAX_STEPS, path_step, &w, 0);
-	if (w.len > FS_PATH_MAX)
+	if (bpf_loop(PATH_MAX_STEPS, path_step, &w, 0) == PATH_MAX_STEPS)
+		w.truncated = 1;
+	if (w.len > FS_PATH_MAX) {
 		w.len = FS_PATH_MAX;
+		w.truncated = 1;
+	}
 	if (w.truncated) {
 		ev->flags |= FS_FILE_TRUNCATED;
 		count_loss(FS_LOSS_PATH);
@@ -133,6 +136,14 @@ static __always_inline void file_key(struct file *file, struct fs_file_key *key)
 	key->ino = BPF_CORE_READ(inode, i_ino);
 	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	key->generation = BPF_CORE_READ(inode, i_generation);
+}
+
+static __always_inline u64 file_identity(struct file *file)
+{
+	struct inode *inode = file_user_inode(file);
+
+	return BPF_CORE_READ(inode, i_ino) ^ (u64)BPF_CORE_READ(inode, i_generation) << 32 ^
+	       (u64)BPF_CORE_READ(inode, i_sb, s_dev) * 0x9e3779b97f4a7c15ULL;
 }
 
 /* The id of a file, its event sent when it is new; 0: it could not be sent. */

@@ -52,8 +52,7 @@ static __always_inline void call_begin(struct task_struct *task, struct task_sta
 
 static __always_inline u64 user_ip(struct task_struct *task)
 {
-	u64 stack = (u64)BPF_CORE_READ(task, stack);
-	struct pt_regs *regs = (void *)(stack + 16384 - sizeof(struct pt_regs));
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 
 	return PT_REGS_IP_CORE(regs);
 }
@@ -134,8 +133,8 @@ static __always_inline void call_end(struct task_struct *task, struct task_state
 	at = populated_at(st, ret);
 	if ((min_flt || maj_flt) && at && !failed) {
 		if (cfg.late && st->pending && was_counted(task, st))
-			fault_late(task, st);              /* its VMA may be forgotten now */
-		slot = slot_at(st, region_at(st, mm, at)); /* sent before this event */
+			fault_late(task, st);                    /* its VMA may be forgotten now */
+		slot = slot_at(st, region_at(task, st, mm, at)); /* sent before this event */
 		region_id = slot->region_id;
 		region = slot->region;
 	}
@@ -223,7 +222,9 @@ int call_exit(struct exit_context *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *st = task_state(task, false);
 
-	if (st && st->call && !st->call_compat && task->mm && !calls_stopped)
+	/* a call that was being made while probes were attached ends unseen: this one is another */
+	if (st && st->call && !st->call_compat && task->mm && !calls_stopped &&
+	    call_of_number(ctx->nr) == st->call)
 		call_end(task, st, ctx->ret);
 	return 0;
 }

@@ -161,7 +161,7 @@ static __always_inline void fault_succeeded(struct task_struct *task, struct tas
 	else
 		st->seen_min++;
 	if (slot->region == FS_REGION_NONE) { /* the stack has grown */
-		st->slot = region_at(st, task->mm, st->addr);
+		st->slot = region_at(task, st, task->mm, st->addr);
 		slot = fault_slot(st);
 	}
 	if (st->access == FS_ACCESS_UNKNOWN)
@@ -202,7 +202,7 @@ static __noinline int fault_abandoned(struct task_struct *task, struct task_stat
 	struct vma_slot *slot = fault_slot(st);
 	struct fs_cpu *cpu;
 
-	if (!cfg.report_minor) {
+	if (!cfg.report_minor && was_counted(task, st)) {
 		st->pending = 0; /* the ends of minor faults are not looked at */
 	} else if (!st->user) {
 		/* the system call got EFAULT; where the VMA allowed it, beyond the file's end */
@@ -225,7 +225,9 @@ static __always_inline bool fault_settle(struct task_struct *task, struct task_s
 		fault_late(task, st);
 		return false;
 	}
-	if (st->addr == addr && st->ip == ip && st->mm == (u64)task->mm) {
+	/* in kernel mode nothing restarts: the access is given up */
+	if (st->user && st->addr == addr && st->ip == ip && st->mm == (u64)task->mm) {
+		st->done_ns = 0;
 		st->restarted = 1; /* the same fault: its time runs on */
 		return true;
 	}
@@ -270,12 +272,12 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 	if (cfg.numa)
 		st->numa = cfg.numa ? task_numa_mark(task) : 0;
 	st->saw_major = 0;
-	if (cfg.late) {
+	if (cfg.late || !cfg.report_minor) {
 		st->min_before = task->min_flt;
 		st->maj_before = task->maj_flt;
 		st->slept_before = task->nvcsw;
 	}
-	st->slot = region_at(st, mm, addr);
+	st->slot = region_at(task, st, mm, addr);
 	if (!cfg.latency)
 		st->entry_ns = last_control_ns; /* after that of a new region or image */
 	before = table_walk(st, mm, addr);
@@ -313,7 +315,9 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 		return 0;
 	if (!st->pending || st->addr != addr) {
 		if (cfg.memcg && major && st->addr == addr) {
-			if (!st->saw_major) { /* PGFAULT looked like that of a minor fault */
+			/* PGFAULT looked like that of a minor fault */
+			if (!st->saw_major && cfg.report_minor && cfg.report_major &&
+			    (cfg.region_mask & (1U << (fault_slot(st)->region & 31)))) {
 				cpu->major++;
 				cpu->lost[FS_LOSS_LATE_MAJOR]++;
 			}
@@ -333,7 +337,7 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 		st->done_ns = 0;
 		flags = FS_FAULT_NO_LATENCY;
 		st->numa = cfg.numa ? task_numa_mark(task) : 0;
-		st->slot = region_at(st, mm, addr);
+		st->slot = region_at(task, st, mm, addr);
 	}
 	fault_succeeded(task, st, table_walk(st, mm, addr), major, flags);
 	return 0;
@@ -363,17 +367,20 @@ int BPF_PROG(fault_counted, struct mem_cgroup *memcg, int item)
 	st = task_state(task, false);
 	if (!st || !st->pending || !task->mm)
 		return 0;
-	if (!st->saw_major && task->nvcsw != st->slept_before) {
-		/*
-		 * It has slept: it may have been retried for want of a folio's lock, which makes it major. If
-		 * so PAGE_FAULTS_MAJ comes at once; else the thread's next fault looks at it.
-		 */
-		st->done_ns = cfg.latency ? bpf_ktime_get_ns() : 0;
-		return 0;
+	if (st->saw_major || task->nvcsw == st->slept_before) {
+		after = table_walk(st, task->mm, st->addr);
+		if (entry_serves(after, st->access)) {
+			fault_succeeded(task, st, after, st->saw_major, 0);
+			return 0;
+		}
 	}
-	after = table_walk(st, task->mm, st->addr);
-	if (entry_serves(after, st->access))
-		fault_succeeded(task, st, after, st->saw_major, 0);
+	/*
+	 * It has slept: it may have been retried for want of a folio's lock, which makes it major. If so
+	 * PAGE_FAULTS_MAJ comes at once; else the thread's next fault looks at it. Later PGFAULTs, of
+	 * pages that are populated, are not its own.
+	 */
+	if (!st->done_ns && cfg.latency)
+		st->done_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -399,11 +406,17 @@ int fault_maj(struct bpf_perf_event_data *ctx)
 SEC("?perf_event")
 int fault_start(struct bpf_perf_event_data *ctx)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	u64 ip = PT_REGS_IP(&ctx->regs), addr = ctx->addr;
 	bool exec = addr - ip < INSTRUCTION_BYTES; /* it may run over into the page that faults */
+	struct task_state *st = (s64)ip < 0 ? task_state(task, false) : NULL;
+	u8 access = exec ? FS_ACCESS_EXEC : FS_ACCESS_UNKNOWN;
 
-	fault_entry(bpf_get_current_task_btf(), addr, ip, (s64)ip > 0,
-		    exec ? FS_ACCESS_EXEC : FS_ACCESS_UNKNOWN);
+	if (st && st->kernel_access) {
+		access = st->kernel_access - 1;
+		st->kernel_access = 0;
+	}
+	fault_entry(task, addr, ip, (s64)ip > 0, access);
 	return 0;
 }
 
@@ -448,8 +461,13 @@ int BPF_PROG(exception_kernel, unsigned long addr, struct pt_regs *regs, unsigne
 			cpu->classes[FS_CLASS_FIXUP].faults++;
 		return 0;
 	}
-	if (cfg.target != FS_TARGET_TASKS || cfg.check_members) /* else PAGE_FAULTS tells */
+	if (cfg.target != FS_TARGET_TASKS || cfg.check_members) {
 		fault_entry(task, addr, regs->ip, false, pf_access(code));
+	} else { /* PAGE_FAULTS comes next; it does not know the access */
+		st = task_state(task, true);
+		if (st)
+			st->kernel_access = pf_access(code) + 1;
+	}
 	return 0;
 }
 #endif
@@ -471,6 +489,14 @@ int BPF_PROG(fault_signal, int sig, struct kernel_siginfo *info, struct task_str
 	st = task_state(self, false);
 	if (!st || !st->pending || !st->user)
 		return 0;
+	if ((cfg.late || !cfg.report_minor) && was_counted(self, st)) {
+		/* it has succeeded; the signal is about something else (#GP) */
+		if (cfg.late)
+			fault_late(self, st);
+		else
+			st->pending = 0;
+		return 0;
+	}
 	if (st->access == FS_ACCESS_UNKNOWN)
 		st->access = failed_access(self);
 	fault_done(st, sig == SIGBUS ? FS_CLASS_BUS : FS_CLASS_SEGV, FS_FAULT_FAILED, 0);
@@ -488,7 +514,8 @@ int BPF_PROG(fault_exit)
 		return 0;
 	if (cfg.late && was_counted(task, st))
 		fault_late(task, st);
-	else if (BPF_CORE_READ(task, signal, oom_mm))
+	else if (BPF_CORE_READ(task, signal, oom_mm) &&
+		 (cfg.report_minor || !was_counted(task, st)))
 		fault_done(st, FS_CLASS_OOM, FS_FAULT_FAILED, 0);
 	else
 		fault_abandoned(task, st);

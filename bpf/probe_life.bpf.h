@@ -25,14 +25,10 @@ static __always_inline u64 task_cgroup_id(struct task_struct *task)
 	return BPF_CORE_READ(cg, kn, id);
 }
 
-/* The user registers saved at the top of a task's kernel stack: task_pt_regs(). */
 static __always_inline u64 user_sp(struct task_struct *task)
 {
-	u64 stack = (u64)BPF_CORE_READ(task, stack);
-	struct pt_regs *regs;
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 
-	/* THREAD_SIZE is 16 KiB on both; TOP_OF_KERNEL_STACK_PADDING 0; 16 with FRED, 6.9+ */
-	regs = (void *)(stack + 16384 - sizeof(struct pt_regs));
 	return PT_REGS_SP_CORE(regs);
 }
 
@@ -45,8 +41,8 @@ static __always_inline u64 user_sp(struct task_struct *task)
  */
 static __always_inline u64 clone3_stack(struct task_struct *parent)
 {
-	u64 kernel_stack = (u64)BPF_CORE_READ(parent, stack), args, low = 0;
-	struct pt_regs *regs = (void *)(kernel_stack + 16384 - sizeof(struct pt_regs));
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(parent);
+	u64 args, low = 0;
 
 #if defined(__TARGET_ARCH_x86)
 	if (BPF_CORE_READ(regs, orig_ax) != NR_CLONE3)
@@ -147,6 +143,8 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binp
 	ev->usage.min_flt = task->min_flt;
 	ev->usage.maj_flt = task->maj_flt;
 	st = task_state(task, false);
+	if (st && cfg.late && st->pending && was_counted(task, st))
+		fault_late(task, st);
 	if (st && st->mm == ev->mm) { /* the new image has faulted already, while it was loaded */
 		ev->usage.min_flt -= st->seen_min - st->image_min;
 		ev->usage.maj_flt -= st->seen_maj - st->image_maj;

@@ -13,7 +13,7 @@ struct region_key {
 	u64 mm;
 	u64 start, end;
 	u64 pgoff;
-	u64 file;
+	u64 file; /* its inode's identity: a struct file's memory is used again at once */
 	u32 flags;
 	u32 layout; /* tells apart address spaces whose mm_struct was at the same address */
 };
@@ -213,7 +213,7 @@ static __always_inline void region_fill(struct mm_struct *mm, u64 vma, const str
 	key->start = slot->start;
 	key->end = slot->end;
 	key->pgoff = slot->pgoff;
-	key->file = c->file;
+	key->file = c->file ? file_identity((void *)c->file) : 0;
 	key->flags = c->flags & 0xffffffff & ~VM_SOFTDIRTY;
 	key->layout = (BPF_CORE_READ(mm, start_stack) ^ BPF_CORE_READ(mm, start_brk)) >> 4;
 	known = bpf_map_lookup_elem(&regions, key);
@@ -363,9 +363,7 @@ __noinline u32 region_lookup(struct task_state *st, u64 mm_addr, u64 addr, u32 s
 		slot->vm_flags = 0;
 		slot->region_id = 0;
 		slot->region = (s64)addr < 0 ? FS_REGION_KERNEL : FS_REGION_NONE;
-		slot->exact = 1;
-		slot->below = slot->region;
-		slot->split = ~0UL;
+		slot->exact = 0; /* rare: streamed; the cells are those of another region */
 		return VMA_CACHE;
 	}
 	region_fill(mm, vma, c, &look->key, addr, slot);
@@ -380,16 +378,18 @@ __noinline u32 region_lookup(struct task_state *st, u64 mm_addr, u64 addr, u32 s
 }
 
 /* The address space is another one, or has changed: nothing that was kept of it holds. */
-static __noinline u32 region_restart(struct task_state *st, struct mm_struct *mm, u32 seq)
+static __noinline u32 region_restart(struct task_struct *task, struct task_state *st,
+				     struct mm_struct *mm, u32 seq)
 {
 #pragma unroll
 	for (u32 i = 0; i < VMA_CACHE; i++)
 		st->vmas[i].start = st->vmas[i].end = 0;
-	st->who = bpf_get_current_pid_tgid(); /* a thread that calls execve becomes the leader */
+	/* a thread that calls execve becomes the leader */
+	st->who = (u64)task->tgid << 32 | task->pid;
 	if (st->mm != (u64)mm) {
 		st->image_min = st->seen_min;
 		st->image_maj = st->seen_maj;
-		st->image = task_image(bpf_get_current_task_btf());
+		st->image = task_image(task);
 		st->mm_since_ns = bpf_ktime_get_ns();
 		if (!cfg.latency)
 			last_control_ns = st->mm_since_ns;
@@ -404,7 +404,8 @@ static __noinline u32 region_restart(struct task_state *st, struct mm_struct *mm
  * The region at addr, from the task's cache where its VMAs are known to be current. Returns its
  * index in st->vmas; region NONE where no VMA is.
  */
-static __always_inline u32 region_at(struct task_state *st, struct mm_struct *mm, u64 addr)
+static __always_inline u32 region_at(struct task_struct *task, struct task_state *st,
+				     struct mm_struct *mm, u64 addr)
 {
 	u32 seq = mm_seq(mm);
 
@@ -418,7 +419,7 @@ static __always_inline u32 region_at(struct task_state *st, struct mm_struct *mm
 			if (addr >= st->vmas[i].start && addr < st->vmas[i].end)
 				return i;
 	} else {
-		region_restart(st, mm, seq);
+		region_restart(task, st, mm, seq);
 	}
 	/* read back: what was a pointer to the verifier is a number then */
 	return region_lookup(st, *(volatile u64 *)&st->mm, addr, seq);

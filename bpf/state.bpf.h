@@ -59,6 +59,7 @@ struct task_state {
 	u64 mm_since_ns;          /* when the thread first faulted in mm */
 	u64 image_min, image_maj; /* seen_min and seen_maj at that time */
 	/* who is it: verdicts of FS_TARGET_MATCH, and what they were made from */
+	u8 kernel_access; /* enum fs_access + 1 of an exception in kernel mode, just raised; or 0 */
 	u8 comm_ok;
 	u8 cgroup_ok;
 	u64 comm[2];

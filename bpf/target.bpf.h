@@ -16,7 +16,8 @@ static __always_inline bool is_member(struct task_struct *task)
 	u32 id = cfg.threads ? task->pid : task->tgid;
 	u32 *how = bpf_map_lookup_elem(&targets, &id);
 
-	return how && (*how != FS_MEMBER_FROM_EXEC || !(task->flags & PF_FORKNOEXEC));
+	/* of the leader: each new thread has the flag, too */
+	return how && (*how != FS_MEMBER_FROM_EXEC || !(task->group_leader->flags & PF_FORKNOEXEC));
 }
 
 /*

@@ -34,6 +34,7 @@ struct stat_run {
 	struct stat_by by; /* of --by, n == 0: the default tables */
 	bool exact;        /* the kernel's totals are those of the rows */
 	bool whole;        /* no filter keeps faults back */
+	__u64 reported_ns; /* CLOCK_MONOTONIC of the last interval's report, 0: none */
 	bool header_done;
 	__u32 page_size;
 	__u64 regions;                  /* filter for user space */
@@ -360,7 +361,12 @@ static int report(struct stat_run *sr, __u64 duration_ns, bool interval)
 
 static int on_interval(void *ctx, __u64 duration_ns)
 {
-	return report(ctx, duration_ns, true);
+	struct stat_run *sr = ctx;
+
+	if (!sr->reported_ns)
+		sr->reported_ns = session__start_ns(sr->run.session);
+	sr->reported_ns += duration_ns;
+	return report(sr, duration_ns, true);
 }
 
 /* What this kernel could not tell, in words. */
@@ -412,9 +418,7 @@ static int run_stat(struct stat_run *sr)
 		/* what came after the last interval */
 		__u64 now = end.tv_sec * 1000000000ULL + end.tv_nsec;
 
-		if ((now - start) % sr->run.o->common.interval_ns >
-		    sr->run.o->common.interval_ns / 20)
-			err = report(sr, (now - start) % sr->run.o->common.interval_ns, true);
+		err = report(sr, now - (sr->reported_ns ? sr->reported_ns : start), true);
 	} else if (!err) {
 		err = report(sr, end.tv_sec * 1000000000ULL + end.tv_nsec - start, false);
 	}

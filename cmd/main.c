@@ -84,6 +84,7 @@ int main(int argc, char **argv)
 		return STATUS_FAILED;
 	/* Writers see EPIPE and end the run in order; a PROGRAM that we start gets SIGPIPE back. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* ignored, which is inherited, it hides how a PROGRAM ended */
 	status = dispatch(argc, argv);
 	end_status = options__close_output(stdout);
 	return status ? status : end_status;

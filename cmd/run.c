@@ -250,7 +250,7 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 		if (!err && ferror(r->out))
 			err = -EPIPE;
 		now = now_ns();
-		if (!err && tick_at && now >= tick_at) {
+		if (!err && tick_at && now >= tick_at && now < end) { /* the last is the caller's */
 			err = tick(ctx, now - last);
 			last = now;
 			while (tick_at <= now)

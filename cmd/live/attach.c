@@ -41,7 +41,7 @@ static bool by_exceptions(const struct session *s)
  */
 bool session__by_memcg(const struct session *s)
 {
-	return !per_task(s) && s->opts.minor && !s->opts.no_latency &&
+	return s->opts.faults && !per_task(s) && s->opts.minor && !s->opts.no_latency &&
 	       features__use(s->features, FEATURE_MEMCG_EVENTS) &&
 	       features__use(s->features, FEATURE_PAGE_TABLES) && by_exceptions(s);
 }
@@ -51,7 +51,7 @@ bool session__by_memcg(const struct session *s)
  */
 bool session__by_next(const struct session *s)
 {
-	return s->opts.no_latency && !per_task(s) && by_exceptions(s) &&
+	return s->opts.faults && s->opts.no_latency && !per_task(s) && by_exceptions(s) &&
 	       features__use(s->features, FEATURE_PAGE_TABLES);
 }
 
@@ -243,10 +243,22 @@ static int attach_cpus(struct session *s)
 	return 0;
 }
 
-/*
- * A CPU that was offline has no events. One that goes offline and comes back keeps them: perf
- * enables them again.
- */
+/* A CPU that goes offline loses its events: new ones are opened when it is back. */
+static void forget_offline(struct session *s)
+{
+	char path[64];
+	FILE *f;
+
+	for (__u32 cpu = 0; cpu < s->ncpus; cpu++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+		f = fopen(path, "re"); /* none: it cannot go */
+		if (f && fgetc(f) == '0')
+			s->cpu_watched[cpu] = false;
+		if (f)
+			fclose(f);
+	}
+}
+
 void session__meet_cpus(struct session *s)
 {
 	char now[256] = "";
@@ -258,6 +270,7 @@ void session__meet_cpus(struct session *s)
 	if (!f)
 		return;
 	if (fgets(now, sizeof(now), f) && strcmp(now, s->cpus_online)) {
+		forget_offline(s);
 		if (*s->cpus_online && attach_cpus(s))
 			log_warn("faults of a CPU that has come online are not seen");
 		memcpy(s->cpus_online, now, sizeof(now));

@@ -144,6 +144,12 @@ static bool memory_controller_on(void)
 			break;
 	if (f)
 		fclose(f);
+	/* controllers without a v1 side are not listed there any more (commit af000ce85293) */
+	f = enabled ? NULL : fopen("/sys/fs/cgroup/cgroup.controllers", "re");
+	if (f && fgets(line, sizeof(line), f))
+		enabled = strstr(line, "memory") != NULL;
+	if (f)
+		fclose(f);
 	return enabled;
 }
 

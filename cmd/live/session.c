@@ -239,7 +239,7 @@ static enum session_result load(struct session *s)
 				" (-vv shows why)");
 		return err == -EPERM ? SESSION_CANNOT : SESSION_FAILED;
 	}
-	if (features__use(s->features, FEATURE_PAGE_TABLES))
+	if (s->opts.faults && features__use(s->features, FEATURE_PAGE_TABLES))
 		calibrate(s);
 	err = fill_shards(s);
 	if (!err)

@@ -199,7 +199,7 @@ def _mappings(bench, spread):
     where = "each in another mapping" if spread else "all in one mapping"
     what = f"fault with {loops[1].mappings} mappings / {loops[0].mappings}, {where}"
     starts = 4
-    each = bench.plan.passes * bench.plan.pairs // starts
+    each = bench.plan.few_pairs // starts + 1
     ours = tracer(bench, "mappings", "stat", "-a", "-j")
     untraced, traced = [], []
     try:

@@ -13,14 +13,17 @@ process that starts or ends shuffles the free lists; with two before each it is 
 order of the tracers turns by one at every pass.
 
 What gives the smallest interval was measured on 2 virtual CPUs with `perf record` (it added
-250 ns), 60 pairs each, the interval a bootstrap over starts:
-  pages per round   1,024: +-58 %, 4,096: +-40 %, 16,384: +-3 to 7 %, 65,536: +-3 % but 60 s per
-                    tracer. Small rounds run on pages that the CPU's caches still hold, which is
-                    faster by a third until something shuffles the free lists.
-  pairs per start   1: +-4 %, 50 s per tracer; 5: +-3 to 7 %, 13 s; the starts differ more than
-                    the rounds of one start do, since a machine's phases last for seconds.
-  quiet blocks only where U before and U after differ by more than 3 % (this looks at no traced
-                    round) the block is measured again: +-3 % where all blocks gave +-5 %.
+250 ns); the interval is a bootstrap over starts, figures are half its width:
+  pages per round   60 pairs, 5 per start. 1,024: 58 %; 4,096: 40 %; 16,384: 3 to 7 % in 13 s;
+                    65,536: 3 % in 29 s. Small rounds run on pages that the CPU's caches still
+                    hold, which is faster by a third until something shuffles the free lists.
+  pairs per start   60 pairs of 4,096 pages. 1: 4 % in 48 s; 3: 10 % in 17 s; 5: 40 % in 10 s.
+                    Starts differ more than the rounds of one do (a machine's phases last for
+                    seconds), so it is starts that count: about 20 of them fit into the time.
+  quiet blocks only a block whose U before and U after differ by more than 3 % (this looks at no
+                    traced round) is measured again: 3 % where all blocks gave 5 %.
+  run delay         faultloop leaves out the time that others had its CPU: with a load of 6 on
+                    the 2 CPUs, 4 %; without that, no figure at all.
 """
 import statistics
 import time
@@ -138,7 +141,8 @@ def _traced_rounds(loop, command, pairs, cost):
 
 def measure(loop, command, tracers, plan, progress):
     """Gives ({name: Cost}, [untraced rounds of each block])."""
-    costs = {t.name: Cost(t, plan.passes * plan.pairs) for t in tracers}
+    costs = {t.name: Cost(t, plan.passes * plan.pairs if t.judged else plan.few_pairs)
+             for t in tracers}
     loop.rounds(command, plan.pairs)
     before = _rounds(loop, command, plan.pairs)
     untraced, number = [before], 0
@@ -150,7 +154,7 @@ def measure(loop, command, tracers, plan, progress):
         number += 1
         for tracer in tracers[turn:] + tracers[:turn]:
             cost = costs[tracer.name]
-            if cost.why_not or (number > plan.passes and cost.complete()):
+            if cost.complete():
                 continue
             progress(f"{command}, pass {number} of {plan.passes}: {tracer.name}")
             traced = _traced_rounds(loop, command, plan.pairs, cost)

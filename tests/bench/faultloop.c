@@ -14,10 +14,11 @@
  * NS is wall clock less the time that the thread waited while something else had its CPU (the
  * run delay of /proc/PID/schedstat): that is no cost of a tracer that is kept off this CPU, whose
  * work in the fault and in interrupts is inside. (CPU time would not do: it leaves interrupts out
- * where the kernel accounts for them.) For `flat` NS is plain wall clock. FAULTS is how many page faults the command raised in all (more than were
- * timed: each round warms up on an eighth as many first). Dropping the pages again
- * (MADV_DONTNEED) is outside the timed part, but within it for `flat`, whose rate is that of a
- * program which does nothing else. THP is off: every touch is one fault of one 4 KiB page.
+ * where the kernel accounts for them.) For `flat` it is plain wall clock. FAULTS is how many page
+ * faults the command raised in all: more than were timed, since each round warms up on an eighth
+ * as many first. Dropping the pages again (MADV_DONTNEED) is outside the timed part, but within
+ * it for `flat`, whose rate is that of a program which does nothing else. THP is off: every touch
+ * is one fault of one 4 KiB page.
  *
  * -m makes the process hold MAPPINGS mappings (as /proc/PID/maps counts them). With -s the pages
  * are touched in an order that visits another mapping at every fault; without it they lie in one

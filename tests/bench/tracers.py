@@ -45,6 +45,7 @@ class Tracer:
     its output tells about the number of faults seen."""
 
     name = label = program = None
+    judged = False          # a bar depends on it: it gets all the passes
     ready_pattern = None    # on stderr
     ready_stdout = None     # on stdout
 
@@ -122,6 +123,7 @@ class PerfRecord(Tracer):
     count now. Nothing of the command that is measured differs."""
 
     name, label, program = "perf", "perf record -c 1 -d -a", "perf"
+    judged = True
     extra = []
 
     def argv(self):
@@ -162,6 +164,7 @@ class PerfRecord(Tracer):
 
 class PerfRecordStacks(PerfRecord):
     name, label = "perf-g", "  ... -g"
+    judged = False
     extra = ["-g"]
 
 
@@ -212,6 +215,7 @@ class Ours(Tracer):
     """faultsnoop itself; -v makes it say when it is attached."""
 
     program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "faultsnoop")
+    judged = True
     ready_pattern = r"\battached\b"
     args = []
 
@@ -267,6 +271,7 @@ class StatInKernelNoLatency(Ours):
 
 class Trace(Ours):
     name, label = "trace", "faultsnoop trace -o FILE"
+    judged = False
 
     def argv(self):
         return [self.program, "trace", "-a", "-o", self.file("out"), "-v"]
