@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -39,6 +40,14 @@ struct stream {
 	bool latency, by_time;
 	int err; /* of collecting control events */
 };
+
+static __u64 monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
 
 static size_t page_round(size_t n)
 {
@@ -105,6 +114,30 @@ static void arena__sort(struct arena *a)
 			qsort(a->refs, a->nrefs, sizeof(*a->refs), compare_refs);
 			return;
 		}
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct arena_ref *x = a, *y = b;
+
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Keep the events from the i-th on, moved to the front, for the next drain. */
+static void arena__keep_from(struct arena *a, size_t i)
+{
+	size_t n = a->nrefs - i, used = 0, size;
+
+	memmove(a->refs, a->refs + i, n * sizeof(*a->refs));
+	qsort(a->refs, n, sizeof(*a->refs), compare_places);
+	for (i = 0; i < n; i++) {
+		size = ((const struct fs_head *)(a->bytes + a->refs[i].at))->size;
+		memmove(a->bytes + used, a->bytes + a->refs[i].at, size);
+		a->refs[i].at = used;
+		used += (size + 7) & ~(size_t)7;
+	}
+	a->nrefs = n;
+	a->used = used;
 }
 
 struct stream *stream__open(const struct stream_opts *o)
@@ -259,6 +292,7 @@ static void snapshot_heads(struct stream *st)
 
 static void discard(struct stream *st)
 {
+	st->arena.used = st->arena.nrefs = 0;
 	for (__u32 cpu = 0; cpu < st->ncpus; cpu++) {
 		st->cursors[cpu].at = st->cursors[cpu].end;
 		publish_tail(st, cpu);
@@ -268,21 +302,27 @@ static void discard(struct stream *st)
 int stream__drain(struct stream *st, const struct event_sink *sink)
 {
 	struct arena *a = &st->arena;
+	size_t i;
+	__u64 cut;
 	int err;
 
 	snapshot_heads(st);
-	if (a->capacity > ARENA_KEPT) { /* a burst is over */
+	cut = monotonic_ns();
+	if (a->capacity > ARENA_KEPT && !a->nrefs) { /* a burst is over */
 		free(a->bytes);
 		a->bytes = NULL;
 		a->capacity = 0;
 	}
-	a->used = a->nrefs = 0;
 	err = ring_buffer__consume(st->controls);
 	if (err < 0)
 		return st->err ? st->err : err;
 	arena__sort(a);
 	err = 0;
-	for (size_t i = 0; i < a->nrefs && !err; i++) {
+	/*
+	 * Newer events wait: what one of them names may have been sent to a ring that had been emptied
+	 * before. What an older one names was sent before it, and is here.
+	 */
+	for (i = 0; i < a->nrefs && !err && a->refs[i].time_ns < cut; i++) {
 		err = deliver_faults(st, a->refs[i].time_ns, sink);
 		if (!err)
 			err = sink->event(sink->ctx, (void *)(a->bytes + a->refs[i].at));
@@ -293,6 +333,8 @@ int stream__drain(struct stream *st, const struct event_sink *sink)
 		err = sink->drained(sink->ctx);
 	if (err)
 		discard(st);
+	else
+		arena__keep_from(a, i);
 	return err;
 }
 
