@@ -141,8 +141,10 @@ def totals_of_rows(_, options):
     result = snoop("stat", "-a", "-j", "-d", "0.5", *options)
     no_errors(result)
     one, = json_lines(result.out)
-    # a program on a perf event is skipped while somebody else's bpf(2) call works on a map there
-    lost = {k: v for k, v in one["lost"].items() if v and k != "missed"}
+    # The software events may have counted one more than the programs saw (seen once, 1 of some
+    # thousands, cause not found): it must be told as missed, and only where such events are used.
+    may_miss = "memcg-events" in options
+    lost = {k: v for k, v in one["lost"].items() if v and not (may_miss and k == "missed")}
     equal(lost, {}, "lost")
     equal(sum(r["faults"] for r in one["rows"]), one["totals"]["faults"], "faults of the rows")
 
