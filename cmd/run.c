@@ -6,23 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/kind_names.h"
 #include "base/log.h"
 
 #define OUT_BUFFER   (256 * 1024)
 #define POLL_BUSY_MS 2
 #define POLL_IDLE_MS 10
-
-static __u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 /* Base regions, as the kernel side knows them, that may turn out to be one of those wanted. */
 static __u32 base_regions(__u64 wanted)
@@ -240,7 +232,7 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 		tick_at = start + interval;
 	while (!err) {
 		wait_max = session__busy(r->session) ? POLL_BUSY_MS : POLL_IDLE_MS;
-		now = now_ns();
+		now = clock_ns();
 		signalled = was_signalled(r);
 		if (now >= end || signalled || session__target_ended(r->session))
 			break;
@@ -249,7 +241,7 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 		err = session__poll(r->session, wait, sink);
 		if (!err && ferror(r->out))
 			err = -EPIPE;
-		now = now_ns();
+		now = clock_ns();
 		if (!err && tick_at && now >= tick_at && now < end) { /* the last is the caller's */
 			err = tick(ctx, now - last);
 			last = now;

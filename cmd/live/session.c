@@ -13,7 +13,6 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -22,14 +21,6 @@
 #define DEFAULT_RING_BYTES     (16 * MIB)
 #define MIN_RING_RECORDS_SHIFT 8
 #define CALIBRATE_GIB          (64 * 1024) /* 64 TiB: what four levels can map */
-
-__u64 clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 /* Fault records per CPU, a power of two, within the budget; the rest of it is for control events. */
 static void size_rings(struct session *s, struct fs_config *cfg)

@@ -7,6 +7,7 @@
 
 #include "config.h" /* before the skeleton, which knows its structs by name only */
 #include "faultsnoop.skel.h"
+#include "base/clock.h"
 #include "live/cells.h"
 #include "live/perf.h"
 #include "live/program.h"
@@ -47,9 +48,6 @@ struct session {
 	bool raw_attached;   /* raw_enter and raw_exit serve 32-bit tasks */
 	__u64 unseen_compat; /* 32-bit images whose first calls could not be seen */
 };
-
-/* CLOCK_MONOTONIC, ns. */
-__u64 clock_ns(void);
 
 /* Does count_memcg_events take the place of PAGE_FAULTS_MIN? */
 bool session__by_memcg(const struct session *s);

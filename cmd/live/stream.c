@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define ARENA_KEPT (2 << 20) /* bytes */
@@ -40,14 +40,6 @@ struct stream {
 	bool latency, by_time;
 	int err; /* of collecting control events */
 };
-
-static __u64 monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 static size_t page_round(size_t n)
 {
@@ -307,7 +299,7 @@ int stream__drain(struct stream *st, const struct event_sink *sink)
 	int err;
 
 	snapshot_heads(st);
-	cut = monotonic_ns();
+	cut = clock_ns();
 	if (a->capacity > ARENA_KEPT && !a->nrefs) { /* a burst is over */
 		free(a->bytes);
 		a->bytes = NULL;
@@ -346,9 +338,4 @@ const struct fs_cpu *stream__cpu(const struct stream *st, __u32 cpu)
 bool stream__busy(const struct stream *st)
 {
 	return st->fill_percent >= 5 || st->arena.nrefs > 500;
-}
-
-size_t stream__mapped_bytes(const struct stream *st)
-{
-	return st->cpus_bytes + st->faults_bytes;
 }

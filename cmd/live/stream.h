@@ -51,7 +51,4 @@ const struct fs_cpu *stream__cpu(const struct stream *st, __u32 cpu);
 /* Did the last drain find so much that the next one should come soon? */
 bool stream__busy(const struct stream *st);
 
-/* Bytes of mapped memory. */
-size_t stream__mapped_bytes(const struct stream *st);
-
 #endif /* FS_STREAM_H */
