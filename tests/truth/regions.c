@@ -50,6 +50,7 @@ struct area {
 	char *mem;
 	pthread_t thread;
 	int go[2], done[2]; /* pipes to and from the thread */
+	int stat;           /* the thread's /proc/PID/task/TID/stat */
 	unsigned int n;
 };
 
@@ -370,6 +371,7 @@ static void *stack_thread(void *arg)
 	struct area *a = arg;
 	char c;
 
+	a->stat = open("/proc/thread-self/stat", O_RDONLY | O_CLOEXEC);
 	while (read(a->go[0], &c, 1) == 1) {
 		touch_below(a->n, 32);
 		if (write(a->done[1], &c, 1) != 1)
@@ -393,6 +395,26 @@ static void thread_start(struct area *a, void *stack, size_t size)
 		truth_die_errno("pthread_create");
 }
 
+/*
+ * Waits until the thread is back in read(): woken by what it writes, its maker may run before it
+ * returns from there, and a fork() then makes it fault on its stack in this pass instead of the next.
+ */
+static void thread_asleep(struct area *a)
+{
+	char buf[64], *end;
+	ssize_t n;
+
+	do {
+		n = pread(a->stat, buf, sizeof(buf) - 1, 0);
+		if (n <= 0)
+			truth_die_errno("/proc/thread-self/stat");
+		buf[n] = '\0';
+		end = strrchr(buf, ')'); /* PID (COMM) STATE, proc_pid_stat(5) */
+		if (!end)
+			truth_die(1, "/proc/thread-self/stat: no state in it");
+	} while (end[2] != 'S' && !sched_yield());
+}
+
 static void thread_go(struct area *a, unsigned int n)
 {
 	char c = 0;
@@ -400,6 +422,7 @@ static void thread_go(struct area *a, unsigned int n)
 	a->n = n;
 	if (write(a->go[1], &c, 1) != 1 || read(a->done[0], &c, 1) != 1)
 		truth_die_errno("pipe");
+	thread_asleep(a);
 }
 
 static void setup_thread(struct area *a)
