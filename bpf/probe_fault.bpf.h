@@ -98,6 +98,12 @@ static __always_inline u8 access_from_entries(const struct task_state *st, struc
 	return entry_dirty(after.value) ? FS_ACCESS_WRITE : FS_ACCESS_READ;
 }
 
+/* Has the stack to grow for this fault to succeed? */
+static __always_inline bool fault_grows(const struct task_state *st)
+{
+	return st->slot == VMA_CACHE && st->grows;
+}
+
 /*
  * A fault is over: count it, and report it unless a filter drops it. A global function, so that the
  * verifier goes through it once and not once for each state of each caller.
@@ -112,6 +118,11 @@ __noinline int fault_done(struct task_state *st, u32 class, u32 flags, u32 order
 		return 0;
 	slot = fault_slot(st);
 	st->pending = 0;
+	if (flags & FS_FAULT_FAILED && fault_grows(st)) { /* it may not */
+		slot->region = FS_REGION_NONE;
+		slot->region_id = 0;
+		slot->exact = 0;
+	}
 	if (!cfg.latency) {
 		flags |= FS_FAULT_NO_LATENCY;
 	} else if (flags & FS_FAULT_NO_LATENCY) {
@@ -129,6 +140,7 @@ __noinline int fault_done(struct task_state *st, u32 class, u32 flags, u32 order
 	    flags & FS_FAULT_MAJOR  ? !cfg.report_major :
 				      !cfg.report_minor)
 		return 0;
+	asm volatile("" : "+r"(class)); /* the verifier wants the value itself checked */
 	if (class >= FS_CLASS_NR)
 		return 0;
 	cpu->classes[class].faults++;
@@ -160,10 +172,6 @@ static __always_inline void fault_succeeded(struct task_struct *task, struct tas
 		st->seen_maj++;
 	else
 		st->seen_min++;
-	if (slot->region == FS_REGION_NONE) { /* the stack has grown */
-		st->slot = region_at(task, st, task->mm, st->addr);
-		slot = fault_slot(st);
-	}
 	if (st->access == FS_ACCESS_UNKNOWN)
 		st->access = access_from_entries(st, after);
 	class = classify(st, slot, after, st->access, major, &order);
@@ -206,7 +214,9 @@ static __noinline int fault_abandoned(struct task_struct *task, struct task_stat
 		st->pending = 0; /* the ends of minor faults are not looked at */
 	} else if (!st->user) {
 		/* the system call got EFAULT; where the VMA allowed it, beyond the file's end */
-		fault_done(st, slot->region == FS_REGION_NONE ? FS_CLASS_SEGV : FS_CLASS_BUS,
+		fault_done(st,
+			   slot->region == FS_REGION_NONE || fault_grows(st) ? FS_CLASS_SEGV :
+									       FS_CLASS_BUS,
 			   FS_FAULT_FAILED | FS_FAULT_NO_LATENCY, 0);
 	} else {
 		st->pending = 0;

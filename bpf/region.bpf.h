@@ -358,7 +358,8 @@ __noinline u32 region_lookup(struct task_state *st, u64 mm_addr, u64 addr, u32 s
 	slot = &st->vmas[VMA_CACHE];
 	cpu->walks++;
 	c = &look->vma;
-	if (!vma_find(mm, addr, c, &vma)) {
+	st->grows = 0;
+	if (!vma_find(mm, addr, c, &vma) && !(st->grows = vma_will_grow(mm, addr, c, &vma))) {
 		slot->start = slot->end = 0;
 		slot->vm_flags = 0;
 		slot->region_id = 0;
@@ -369,7 +370,7 @@ __noinline u32 region_lookup(struct task_state *st, u64 mm_addr, u64 addr, u32 s
 	region_fill(mm, vma, c, &look->key, addr, slot);
 	if (cfg.in_kernel)
 		region_refine(mm, c, slot);
-	if (slot->region_id && mm_seq_probe(mm_addr) == seq && mm_seq_holds(seq, vma)) {
+	if (!st->grows && slot->region_id && mm_seq_probe(mm_addr) == seq && mm_seq_holds(seq, vma)) {
 		keep = st->next++ & (VMA_CACHE - 1);
 		st->vmas[keep] = *slot;
 		return keep;
@@ -402,7 +403,7 @@ static __noinline u32 region_restart(struct task_struct *task, struct task_state
 
 /*
  * The region at addr, from the task's cache where its VMAs are known to be current. Returns its
- * index in st->vmas; region NONE where no VMA is.
+ * index in st->vmas; region NONE where no VMA is. Where a stack may grow it is that (st->grows).
  */
 static __always_inline u32 region_at(struct task_struct *task, struct task_state *st,
 				     struct mm_struct *mm, u64 addr)

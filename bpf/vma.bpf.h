@@ -101,8 +101,11 @@ __noinline u32 arange_slot(u64 node, u64 addr)
 	return MAPLE_ARANGE_PIVOTS;
 }
 
-/* mtree_lookup_walk() of lib/maple_tree.c. 0: no VMA there. The result is not checked. */
-__noinline u64 maple_walk(u64 root, u64 addr)
+/*
+ * mtree_lookup_walk() of lib/maple_tree.c. 0: no VMA there; *last, where asked for, is then the last
+ * address of the gap. The result is not checked.
+ */
+__noinline u64 maple_walk(u64 root, u64 addr, u64 *last)
 {
 	u64 entry = root;
 
@@ -112,13 +115,14 @@ __noinline u64 maple_walk(u64 root, u64 addr)
 	for (int depth = 0; depth < MAPLE_MAX_DEPTH; depth++) {
 		u64 node = entry & ~MAPLE_NODE_MASK;
 		u32 type = (entry >> 3) & 15;
+		bool arange = type == MAPLE_ARANGE_64;
+		u32 slot = arange ? arange_slot(node, addr) : range_slot(node, addr);
 
-		if (type == MAPLE_ARANGE_64)
-			entry = kernel_u64(node + MAPLE_ARANGE_SLOTS_AT +
-					   8 * arange_slot(node, addr));
-		else
-			entry = kernel_u64(node + MAPLE_RANGE_SLOTS_AT +
-					   8 * range_slot(node, addr));
+		/* the last slot ends where the node does: its parent has said where */
+		if (last && slot < (arange ? MAPLE_ARANGE_PIVOTS : MAPLE_RANGE_PIVOTS))
+			*last = kernel_u64(node + MAPLE_PIVOTS_AT + 8 * slot);
+		entry = kernel_u64(node + (arange ? MAPLE_ARANGE_SLOTS_AT : MAPLE_RANGE_SLOTS_AT) +
+				   8 * slot);
 		if (type <
 		    MAPLE_RANGE_64) /* a leaf; XA_ZERO_ENTRY and the like have low bits set */
 			return entry & 3 ? 0 : entry;
@@ -163,7 +167,7 @@ static __always_inline bool vma_find(struct mm_struct *mm, u64 addr, struct vma_
 {
 #pragma unroll
 	for (int try = 0; try < 2; try++) {
-		*at = maple_walk((u64)BPF_CORE_READ(mm, mm_mt.ma_root), addr);
+		*at = maple_walk((u64)BPF_CORE_READ(mm, mm_mt.ma_root), addr, NULL);
 		if (!*at)
 			return false;
 		if (vma_read(*at, c) && c->mm == (u64)mm && c->start <= addr && addr < c->end)
@@ -171,6 +175,23 @@ static __always_inline bool vma_find(struct mm_struct *mm, u64 addr, struct vma_
 	}
 	*at = 0;
 	return false;
+}
+
+/*
+ * The stack that will hold addr when the fault there has succeeded, as it will be then: the kernel
+ * lets the next VMA above grow down to the page, expand_stack() of mm/mmap.c. false: none.
+ */
+static __always_inline bool vma_will_grow(struct mm_struct *mm, u64 addr, struct vma_copy *c,
+					  u64 *at)
+{
+	u64 last = 0, start = addr & ~4095UL;
+
+	maple_walk((u64)BPF_CORE_READ(mm, mm_mt.ma_root), addr, &last);
+	if (!last || !vma_find(mm, last + 1, c, at) || !(c->flags & VM_GROWSDOWN))
+		return false;
+	c->pgoff -= (c->start - start) >> PAGE_SHIFT;
+	c->start = start;
+	return true;
 }
 
 #endif /* FS_VMA_BPF_H */

@@ -178,6 +178,33 @@ static void do_segv_prot_none(unsigned int n)
 	failing(n, mem, 'r', "anon", "segv");
 }
 
+/* A stack that may not grow to the page at `mem`: stack_guard_gap pages below must be free. */
+static void setup_no_growth(void)
+{
+	char *area = truth_anon(PAGES);
+
+	setup_pipe();
+	munmap(area + truth.page, (PAGES - 1) * truth.page);
+	if (mmap(area + (PAGES - 1) * truth.page, truth.page, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN, -1,
+		 0) == MAP_FAILED)
+		truth_die_errno("mmap");
+	mem = area + 5 * truth.page;
+}
+
+static void do_segv_no_growth(unsigned int n)
+{
+	failing(n, mem, 'w', "none", "segv");
+}
+
+static void do_efault_no_growth(unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (write(pipes[1], mem, 1) != -1 || errno != EFAULT)
+			truth_die(TRUTH_OFF, "truth is off: no EFAULT");
+	truth_expect("none", "segv", n);
+}
+
 static void setup_bus(void)
 {
 	fd = truth_file(1);
@@ -206,6 +233,8 @@ static const struct {
 	{ "segv-noexec", setup_anon, do_segv_noexec, 1 },
 	{ "segv-readonly", setup_anon, do_segv_readonly, 1 },
 	{ "segv-prot-none", setup_anon, do_segv_prot_none, 1 },
+	{ "segv-no-growth", setup_no_growth, do_segv_no_growth, 1 },
+	{ "efault-no-growth", setup_no_growth, do_efault_no_growth, 1 },
 	{ "bus", setup_bus, do_bus, 1 },
 };
 /* clang-format on */

@@ -366,6 +366,23 @@ static void touch_stack(struct area *a, unsigned int n)
 	truth_expect("stack", "anon", n);
 }
 
+/* A stack that is no program's, where nothing else is mapped: it grows by a page at each touch. */
+static void setup_grows_down(struct area *a)
+{
+	a->mem = mmap((void *)0x20000000, PAGE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN, -1, 0);
+	if (a->mem == MAP_FAILED)
+		truth_die_errno("mmap");
+	truth_write(a->mem, 1, 1);
+}
+
+static void touch_grows_down(struct area *a, unsigned int n)
+{
+	for (unsigned int i = 1; i <= n; i++)
+		*(volatile char *)(a->mem - (size_t)i * PAGE) = 1;
+	truth_expect("stack", "anon", n);
+}
+
 static void *stack_thread(void *arg)
 {
 	struct area *a = arg;
@@ -542,6 +559,7 @@ static const struct part parts[] = {
 	{ "lib-rodata", BLOCKS, setup_lib_rodata, touch_lib_rodata },
 	{ "lib-text", BLOCKS, setup_lib_text, touch_lib_text },
 	{ "stack", PAGES, setup_none, touch_stack },
+	{ "grows-down", PAGES, setup_grows_down, touch_grows_down },
 	{ "thread-stack", PAGES, setup_thread, touch_thread },
 	{ "above-stack", PAGES / 2, setup_above, touch_above },
 	{ "above-libc", PAGES / 2, setup_above_libc, touch_above },

@@ -4,7 +4,7 @@ from harness import Skip, cases, check, equal, settled, truth
 from snoop import difference, region_class, stat, trace
 
 FAILING = ["efault", "segv-read", "segv-write", "segv-exec", "segv-noexec", "segv-readonly",
-           "segv-prot-none", "bus"]
+           "segv-prot-none", "segv-no-growth", "efault-no-growth", "bus"]
 
 
 @cases("failed", [(f"{part}{'-in-kernel' if options else ''}", part, options)

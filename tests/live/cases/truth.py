@@ -7,7 +7,7 @@ from snoop import (PAGES_OF, Attached, Target, difference, region_class, sane, s
 
 PARTS = """heap anon zero zero-write anon-exec file-private file-read file-shared shared-reuse sysv
     memfd memfd-private posix-shm shared-anon data bss rodata text lib-data lib-bss lib-rodata
-    lib-text stack thread-stack above-stack above-libc raw-thread fork""".split()
+    lib-text stack grows-down thread-stack above-stack above-libc raw-thread fork""".split()
 SMALL = {"file-read": 40, "rodata": 30, "text": 30, "lib-rodata": 30, "lib-text": 30, "hugetlb": 2}
 IN_KERNEL = ["--in-kernel"]
 
