@@ -9,21 +9,77 @@
 #define S_IFMT  0170000
 #define S_IFCHR 0020000
 
-struct region_key {
-	u64 mm;
-	u64 start, end;
-	u64 pgoff;
-	u64 file; /* its inode's identity: a struct file's memory is used again at once */
-	u32 flags;
-	u32 layout; /* tells apart address spaces whose mm_struct was at the same address */
+/*
+ * Ids of regions, by a hash of what tells a region from others: sets of four, each a cache line. A
+ * region that is forgotten gets another id when it is seen again. Nothing is locked: a pair that two
+ * CPUs wrote at once does not fit together, and is taken for another region's. Two regions that are
+ * taken for one have 96 bits in common.
+ */
+#define REGION_SETS 65536
+#define REGION_WAYS 4
+
+struct region_set {
+	struct {
+		u64 hash;
+		u64 id; /* and above it 32 more bits of hash */
+	} way[REGION_WAYS];
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct region_key);
-	__type(value, u32);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, REGION_SETS);
+	__type(key, u32);
+	__type(value, struct region_set);
 } regions SEC(".maps");
+
+struct region_hash {
+	u64 first, second;
+};
+
+/* Words that differ in one place only never have the same first hash. */
+static __always_inline void hash_add(struct region_hash *h, u64 word)
+{
+	h->first = (h->first ^ word) * 0x9e3779b97f4a7c15ULL;
+	h->first ^= h->first >> 29;
+	h->second = (h->second + word) * 0xd6e8feb86659fd93ULL;
+	h->second ^= h->second >> 32;
+}
+
+/* The id of a region, 0: not known. */
+static __always_inline u32 region_known(const struct region_hash *h)
+{
+	u32 index = h->first & (REGION_SETS - 1);
+	struct region_set *set = bpf_map_lookup_elem(&regions, &index);
+
+	if (!set)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < REGION_WAYS; i++) {
+		u64 id = *(volatile u64 *)&set->way[i].id;
+
+		if (set->way[i].hash == h->first && id >> 32 == h->second >> 32)
+			return id;
+	}
+	return 0;
+}
+
+static __always_inline void region_remember(const struct region_hash *h, u32 id)
+{
+	u32 index = h->first & (REGION_SETS - 1), i;
+	struct region_set *set = bpf_map_lookup_elem(&regions, &index);
+	u32 at = id & (REGION_WAYS - 1);
+
+	if (!set)
+		return;
+	for (i = 0; i < REGION_WAYS; i++) {
+		if (!set->way[i].id) {
+			at = i;
+			break;
+		}
+	}
+	set->way[at].hash = h->first;
+	*(volatile u64 *)&set->way[at].id = id | (h->second >> 32) << 32;
+}
 
 /* The VMA that ends at an address, where it is private and maps a file: data before its bss. */
 struct previous {
@@ -34,7 +90,7 @@ struct previous {
 /* What a lookup works with: more than the 512 bytes of stack that a chain of functions has. */
 struct lookup {
 	struct vma_copy vma, prev;
-	struct region_key key;
+	struct mm_copy mm;
 	struct fs_file_key file;
 	struct previous before;
 };
@@ -82,11 +138,9 @@ static __always_inline u8 file_region(u64 file, const struct vma_copy *c)
  * Base region of a VMA at addr; [*start, *end) is cut to the part that has it. The tests for stack
  * and heap are the kernel's own, vma_is_initial_stack() and vma_is_initial_heap() of mm.h.
  */
-static __always_inline u8 base_region(struct mm_struct *mm, const struct vma_copy *c, u64 addr,
+static __always_inline u8 base_region(const struct mm_copy *mm, const struct vma_copy *c, u64 addr,
 				      struct vma_slot *slot)
 {
-	u64 stack, start_brk, brk;
-
 	if (c->flags & VM_HUGETLB)
 		return FS_REGION_HUGETLB;
 	if (c->file && c->ops)
@@ -95,18 +149,15 @@ static __always_inline u8 base_region(struct mm_struct *mm, const struct vma_cop
 		return c->ops ? FS_REGION_VDSO : FS_REGION_DEVICE;
 	if (c->ops)
 		return FS_REGION_VDSO;
-	stack = BPF_CORE_READ(mm, start_stack);
-	if ((c->flags & VM_GROWSDOWN) || (c->start <= stack && stack <= c->end))
+	if ((c->flags & VM_GROWSDOWN) || (c->start <= mm->start_stack && mm->start_stack <= c->end))
 		return FS_REGION_STACK;
-	start_brk = BPF_CORE_READ(mm, start_brk);
-	brk = BPF_CORE_READ(mm, brk);
-	if (c->start < brk && c->end > start_brk && brk > start_brk) {
-		if (addr >= start_brk) {
-			if (slot->start < start_brk)
-				slot->start = start_brk;
+	if (c->start < mm->brk && c->end > mm->start_brk && mm->brk > mm->start_brk) {
+		if (addr >= mm->start_brk) {
+			if (slot->start < mm->start_brk)
+				slot->start = mm->start_brk;
 			return FS_REGION_HEAP;
 		}
-		slot->end = start_brk; /* the program's bss, merged with its heap */
+		slot->end = mm->start_brk; /* the program's bss, merged with its heap */
 	}
 	return c->flags & VM_EXEC ? FS_REGION_ANON_EXEC : FS_REGION_ANON;
 }
@@ -199,33 +250,35 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 }
 
 /* Fill a slot from a VMA: base region, bounds, id. */
-static __always_inline void region_fill(struct mm_struct *mm, u64 vma, const struct vma_copy *c,
-					struct region_key *key, u64 addr, struct vma_slot *slot)
+static __always_inline void region_fill(struct mm_struct *mm, u64 vma, struct lookup *look,
+					u64 addr, struct vma_slot *slot)
 {
-	u32 *known, id;
+	const struct vma_copy *c = &look->vma;
+	struct region_hash h = {};
 
+	mm_read(mm, &look->mm);
 	slot->start = c->start;
 	slot->end = c->end;
 	slot->vm_flags = c->flags;
-	slot->region = base_region(mm, c, addr, slot);
+	slot->region = base_region(&look->mm, c, addr, slot);
 	slot->pgoff = (c->pgoff << PAGE_SHIFT) + (slot->start - c->start);
-	key->mm = (u64)mm;
-	key->start = slot->start;
-	key->end = slot->end;
-	key->pgoff = slot->pgoff;
-	key->file = c->file ? file_identity((void *)c->file) : 0;
-	key->flags = c->flags & 0xffffffff & ~VM_SOFTDIRTY;
-	key->layout = (BPF_CORE_READ(mm, start_stack) ^ BPF_CORE_READ(mm, start_brk)) >> 4;
-	known = bpf_map_lookup_elem(&regions, key);
-	if (known) {
-		slot->region_id = *known;
+	hash_add(&h, (u64)mm);
+	/* the same memory, another address space */
+	hash_add(&h, look->mm.start_stack);
+	hash_add(&h, look->mm.start_brk);
+	hash_add(&h, slot->start);
+	hash_add(&h, slot->end);
+	hash_add(&h, slot->pgoff);
+	hash_add(&h, c->flags & 0xffffffff & ~VM_SOFTDIRTY);
+	/* its inode's identity: a struct file's memory is used again at once */
+	hash_add(&h, c->file ? file_identity((void *)c->file) : 0);
+	slot->region_id = region_known(&h);
+	if (slot->region_id)
 		return;
-	}
 	/* from a copy: in global functions Linux 6.1 does not take st's memory for a map's value */
-	id = region_send(mm, vma, c, slot);
-	slot->region_id = id;
-	if (id)
-		bpf_map_update_elem(&regions, key, &id, BPF_ANY);
+	slot->region_id = region_send(mm, vma, c, slot);
+	if (slot->region_id)
+		region_remember(&h, slot->region_id);
 }
 
 /* VMAs that hold a thread's stack, by process and bound: which part is stack, user space decides. */
@@ -367,10 +420,11 @@ __noinline u32 region_lookup(struct task_state *st, u64 mm_addr, u64 addr, u32 s
 		slot->exact = 0; /* rare: streamed; the cells are those of another region */
 		return VMA_CACHE;
 	}
-	region_fill(mm, vma, c, &look->key, addr, slot);
+	region_fill(mm, vma, look, addr, slot);
 	if (cfg.in_kernel)
 		region_refine(mm, c, slot);
-	if (!st->grows && slot->region_id && mm_seq_probe(mm_addr) == seq && mm_seq_holds(seq, vma)) {
+	if (!st->grows && slot->region_id && mm_seq_probe(mm_addr) == seq &&
+	    mm_seq_holds(seq, vma)) {
 		keep = st->next++ & (VMA_CACHE - 1);
 		st->vmas[keep] = *slot;
 		return keep;

@@ -162,6 +162,25 @@ static __always_inline bool vma_read(u64 at, struct vma_copy *c)
 	return c->mm;
 }
 
+/* Of an address space, what names its regions. */
+struct mm_copy {
+	u64 start_stack, start_brk, brk;
+};
+
+static __always_inline void mm_read(struct mm_struct *mm, struct mm_copy *c)
+{
+	if (cfg.cast) {
+		mm = bpf_rdonly_cast(mm, bpf_core_type_id_kernel(struct mm_struct));
+		c->start_stack = mm->start_stack;
+		c->start_brk = mm->start_brk;
+		c->brk = mm->brk;
+	} else {
+		c->start_stack = BPF_CORE_READ(mm, start_stack);
+		c->start_brk = BPF_CORE_READ(mm, start_brk);
+		c->brk = BPF_CORE_READ(mm, brk);
+	}
+}
+
 /* The VMA that holds addr, checked. false: none. */
 static __always_inline bool vma_find(struct mm_struct *mm, u64 addr, struct vma_copy *c, u64 *at)
 {
