@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "analysis/stat.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "commands.h"
 #include "output/stat_csv.h"
@@ -341,7 +341,6 @@ static int report(struct stat_run *sr, __u64 duration_ns, bool interval)
 		.notes = sr->notes,
 		.nnotes = sr->nnotes,
 	};
-	struct timespec now;
 	int err;
 
 	/* getrusage's counters first: faults that come meanwhile must not look like populated pages */
@@ -351,8 +350,7 @@ static int report(struct stat_run *sr, __u64 duration_ns, bool interval)
 		err = session__cells(sr->run.session, NULL, on_cell, sr);
 	if (err)
 		return err;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	rep.time_ns = now.tv_sec * 1000000000ULL + now.tv_nsec - session__start_ns(sr->run.session);
+	rep.time_ns = clock_ns() - session__start_ns(sr->run.session);
 	fill_totals(sr, &rep);
 	err = print_report(sr, &rep);
 	stat__reset(sr->tally);
@@ -404,24 +402,19 @@ static void note_command(struct stat_run *sr)
 
 static int run_stat(struct stat_run *sr)
 {
-	struct timespec end;
-	__u64 start;
+	__u64 start, end;
 	int status = run__start(&sr->run), err;
 
 	if (status)
 		return status;
 	take_notes(sr);
 	err = run__loop(&sr->run, &sr->sink, on_interval, sr);
-	clock_gettime(CLOCK_MONOTONIC, &end);
+	end = clock_ns();
 	start = session__start_ns(sr->run.session);
-	if (sr->run.o->common.interval_ns && !err) {
-		/* what came after the last interval */
-		__u64 now = end.tv_sec * 1000000000ULL + end.tv_nsec;
-
-		err = report(sr, now - (sr->reported_ns ? sr->reported_ns : start), true);
-	} else if (!err) {
-		err = report(sr, end.tv_sec * 1000000000ULL + end.tv_nsec - start, false);
-	}
+	if (sr->run.o->common.interval_ns && !err) /* what came after the last interval */
+		err = report(sr, end - (sr->reported_ns ? sr->reported_ns : start), true);
+	else if (!err)
+		err = report(sr, end - start, false);
 	if (err && err != -EPIPE && err != -EIO) {
 		log_error("the run was cut short: %s", strerror(-err));
 		return STATUS_FAILED;

@@ -4,9 +4,9 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "commands.h"
 #include "output/trace.h"
@@ -123,20 +123,12 @@ static int on_interval(void *ctx, __u64 interval_ns)
 	return say_lost(tr);
 }
 
-static __u64 clock_now(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 static int open_printer(struct trace_run *tr)
 {
 	struct trace_opts opts = {
 		.wall = tr->run.o->common.timestamps,
 		.start_ns = session__start_ns(tr->run.session),
-		.wall_offset_ns = (__s64)(clock_now(CLOCK_REALTIME) - clock_now(CLOCK_MONOTONIC)),
+		.wall_offset_ns = (__s64)(clock_ns_of(CLOCK_REALTIME) - clock_ns()),
 		.page_size = sysconf(_SC_PAGESIZE),
 	};
 

@@ -3,18 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <linux/sched.h>
 
+#include "base/clock.h"
 #include "region/internal.h"
-
-static __u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 static void set_comm(char to[FS_COMM_LEN], const char *from)
 {
@@ -210,7 +202,7 @@ struct image *image__get(struct space *sp, __u32 pid)
 		return im;
 	im = image__new(sp, pid, 0, "?");
 	if (im) {
-		im->met_ns = now_ns();
+		im->met_ns = clock_ns();
 		im->complete = !usage__read_image(sp, im);
 	}
 	return im;
