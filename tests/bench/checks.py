@@ -242,4 +242,4 @@ def consumer(bench):
 
 
 ALL = {"elsewhere": elsewhere, "calls": calls, "attach": attach, "memory": memory, "lost": lost,
-       "mappings": mappings}
+       "mappings": mappings, "consumer": consumer}
