@@ -45,6 +45,8 @@ SUDO_USER_ID := $(if $(filter 0,$(shell id -u)),$(filter-out 0,$(SUDO_UID)))
 CFLAGS ?= -O2 -g
 WERROR ?= -Werror
 TARGET_FLAG := $(if $(CROSS),$(if $(findstring clang,$(CC)),--target=$(CROSS_COMPILE:-=)))
+# SYSROOT: where the other architecture's headers and libraries are, if not in this machine's own place
+TARGET_FLAG += $(SYSROOT:%=--sysroot=%)
 C_FLAGS = -std=gnu11 -D_GNU_SOURCE $(TARGET_FLAG) -Wall -Wextra $(WERROR) -Iinclude -Icmd -I$(OUT) $(CFLAGS)
 TEST_FLAGS = $(C_FLAGS) -Wno-unused-parameter -Itests
 UNIT_FLAGS = $(TEST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -152,7 +154,7 @@ $(OUT)/unit.flags: FORCE
 $(OUT)/cc.list: FORCE
 	$(call stamp,$(LDFLAGS) $(OBJS) $(UNIT_LIB_OBJS))
 
-CHECK := CC='$(CC)' CLANG='$(CLANG)' BPFTOOL='$(BPFTOOL)' CROSS='$(CROSS)' tests/setup/check
+CHECK := CC='$(strip $(CC) $(TARGET_FLAG))' CLANG='$(CLANG)' BPFTOOL='$(BPFTOOL)' CROSS='$(CROSS)' tests/setup/check
 check-build:
 	@$(CHECK) build
 check-test: check-build

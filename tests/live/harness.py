@@ -27,8 +27,12 @@ CFLAGS = ["-O1", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror",
           "-fno-stack-clash-protection",
           # a function that is first called between two countings is bound there, with faults
           "-Wl,-z,now"]
+M32 = ["-m32", "-isystem", "/usr/include/x86_64-linux-gnu"]     # what gcc-multilib links to
+CC = os.environ.get("CC") or "gcc"
 PAGE = os.sysconf("SC_PAGESIZE")
 TIMEOUT_S = 60
+# A machine of tests/vm: slower, and one where tests may do as they like
+VM = bool(os.environ.get("FAULTSNOOP_VM"))
 
 # A directory on the disk, for the run; set by main().
 scratch = None
@@ -155,14 +159,14 @@ def page_cached_copy(source, target):
 
 def m32():
     """Can 32-bit programs be built and run here?"""
-    if platform.machine() != "x86_64":
+    if platform.machine() != "x86_64" or "aarch64" in CC:
         return False
     with tempfile.TemporaryDirectory() as work:
         source = os.path.join(work, "m32.c")
         with open(source, "w", encoding="ascii") as f:
             f.write("#include <stdio.h>\nint main(void) { return 0; }\n")
         program = os.path.join(work, "m32")
-        return subprocess.run(["gcc", "-m32", "-o", program, source], capture_output=True,
+        return subprocess.run([*CC.split(), *M32, "-o", program, source], capture_output=True,
                               check=False).returncode == 0 and \
             subprocess.run([program], check=False).returncode == 0
 
@@ -181,26 +185,34 @@ def recipes():
             if kind == "build32":
                 if not with_32:
                     continue
-                flags.insert(0, "-m32")
+                flags[:0] = M32
             at = flags.index("-o")
             yield source, flags[:at] + flags[at + 2:], flags[at + 1]
 
 
-def build_one(recipe):
+def build_one(recipe, directory):
     source, flags, name = recipe
-    output = os.path.join(TRUTH, name)
     newest = max(os.path.getmtime(p) for p in (source, os.path.join(TRUTH_SOURCE, "truth.h")))
-    built = output + ".built"
+    built = os.path.join(directory, f"{name}.built")
     if not os.path.exists(built) or os.path.getmtime(built) < newest:
-        subprocess.run(["gcc", *CFLAGS, *flags, "-o", built, source], check=True)
-    page_cached_copy(built, output + ".new")
-    os.rename(output + ".new", output)
+        subprocess.run([*CC.split(), *CFLAGS, *flags, "-o", built, source], check=True)
 
 
-def build_truth():
-    os.makedirs(TRUTH, exist_ok=True)
+def build_truth(directory):
+    """Compiles the truth programs, with CC, to NAME.built."""
+    os.makedirs(directory, exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(build_one, recipes()))
+        list(pool.map(lambda recipe: build_one(recipe, directory), recipes()))
+
+
+def cache_truth():
+    """Puts the truth programs where truth() finds them, their pages in the page cache."""
+    for name in os.listdir(TRUTH):
+        if name.endswith(".built"):
+            built = os.path.join(TRUTH, name)
+            output = built[:-len(".built")]
+            page_cached_copy(built, output + ".new")
+            os.rename(output + ".new", output)
 
 
 def truth(name):
@@ -287,9 +299,16 @@ def main(argv):
     parser.add_argument("-j", "--jobs", type=int, default=2)
     parser.add_argument("-l", "--list", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true", help="with times")
+    parser.add_argument("--slow", type=int, default=1, metavar="N", help="N times the time limits")
+    parser.add_argument("--build", metavar="DIR", help="build the truth programs there, run nothing")
     args = parser.parse_args(argv)
+    if args.build:
+        build_truth(args.build)
+        return 0
     load_cases()
     chosen = [c for c in _cases if matches(c.name, args.patterns)]
+    for one in chosen:
+        one.timeout *= args.slow
     if args.list:
         print("\n".join(c.name for c in chosen))
         return 0
@@ -300,10 +319,10 @@ def main(argv):
         print(f"FAIL live: there is no {os.path.relpath(FAULTSNOOP)}; make builds it\n"
               "0 passed, 1 failed, 0 skipped")
         return 1
-    build_truth()
+    if not VM:
+        build_truth(TRUTH)
+    cache_truth()
     os.makedirs(os.path.join(ROOT, ".output"), exist_ok=True)
-    # Kernels write to rseq when a thread was preempted, which faults on a page that fork shared.
-    os.environ["GLIBC_TUNABLES"] = "glibc.pthread.rseq=0"
     scratch = tempfile.mkdtemp(prefix="live-", dir=os.path.join(ROOT, ".output"))
     os.chmod(scratch, 0o755)
     try:

@@ -23,9 +23,11 @@ def scratch_file(suffix):
 
 
 def environment():
-    """The same in every run, so that stacks and first pages come out alike."""
+    """The same in every run, so that stacks and first pages come out alike. Without rseq: kernels
+    write to it when a thread was preempted, which faults on a page that fork has shared."""
     return {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "LC_ALL": "C",
-            "TRUTH_DIR": harness.scratch, "HOME": "/nonexistent"}
+            "TRUTH_DIR": harness.scratch, "HOME": "/nonexistent",
+            "GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
 
 
 class Result:
