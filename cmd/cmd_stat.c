@@ -119,6 +119,8 @@ static int on_cell(void *ctx, const struct fs_cell_key *key, const struct fs_cel
 		proc = space__process(sr->run.space, key->pid);
 	if (m) {
 		place_of(sr, key->pid, key->region_id, m->base, m->start, &pl);
+		if (pl.region != key->region) /* an object's bss, and what is anonymous behind it */
+			place_of(sr, key->pid, key->region_id, m->base, m->end - 1, &pl);
 		pl.region = key->region;
 	}
 	if (proc && !stat_class__failed(key->class)) {

@@ -8,6 +8,8 @@
  */
 #include "truth.h"
 
+#define ENOUGH (1 << 17) /* pages: more than vm.max_map_count */
+
 /* The mappings that the page at `at` and those after it become when their protection is changed. */
 static unsigned int split(char *mem, unsigned int pages)
 {
@@ -32,8 +34,8 @@ int main(int argc, char **argv)
 	truth_init(0);
 	maps = truth_number(argv[1]);
 	n = truth_number(argv[2]);
-	mem = truth_anon(maps ? maps + 2 : 1 << 20);
-	writable = split(mem, maps ? maps + 2 : 1 << 20);
+	mem = truth_anon(maps ? maps + 2 : ENOUGH);
+	writable = split(mem, maps ? maps + 2 : ENOUGH);
 	if (n > writable)
 		truth_die(2, "only %u writable mappings", writable);
 	for (unsigned int i = 0; i < n; i++)

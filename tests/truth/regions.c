@@ -495,7 +495,9 @@ static int raw_thread(void *arg)
 
 static void setup_raw_thread(struct area *a)
 {
-	a->mem = truth_anon(PAGES + 64);
+	a->mem = truth_anon(PAGES + 65) + PAGE;
+	/* a guard, as every library has one: what is mapped right below would be stack, too */
+	mprotect(a->mem - PAGE, PAGE, PROT_NONE);
 }
 
 static void touch_raw_thread(struct area *a, unsigned int n)

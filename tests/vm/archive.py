@@ -2,7 +2,6 @@
 """Debian packages of any architecture and release, through an apt directory of our own: the
 machine's sources, keys and package states stay as they are. Where the archive is the machine's own
 apt configuration tells."""
-import functools
 import glob
 import os
 import re
@@ -24,7 +23,8 @@ def run(argv, **options):
                           check=False, **options)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()]
-        raise Missing(f"{' '.join(argv[:3])}: {said[-1] if said else done.returncode}")
+        last = re.sub(r"https?://\S*/", "", said[-1]) if said else f"status {done.returncode}"
+        raise Missing(f"{argv[0]}: {last}")
     return done.stdout
 
 
@@ -106,18 +106,14 @@ class Archive:
             with open(stamp, "w", encoding="ascii") as f:
                 f.write(sources)
 
-    @functools.lru_cache(None)
-    def newest(self, pattern, arch):
-        """(package, version): of the packages whose name matches the regular expression, the one
-        with the highest number in it."""
+    def packages(self, pattern, arch):
+        """(package, version) of those whose name matches the regular expression, highest first."""
         names = [name for name in self.apt("apt-cache", "pkgnames", "linux-").split()
                  if re.fullmatch(pattern, name)]
-        names = run(["sort", "-Vr"], input="\n".join(names)).split()
-        for name in names:
+        for name in run(["sort", "-Vr"], input="\n".join(names)).split():
             shown = self.apt("apt-cache", "madison", f"{name}:{arch}").splitlines()
             if shown:       # the newest version comes first
-                return name, shown[0].split("|")[1].strip()
-        raise Missing(f"the archive has no package {pattern} for {arch}")
+                yield name, shown[0].split("|")[1].strip()
 
     def with_needs(self, names, arch, release):
         """Files of packages of a release and of all that they depend on."""

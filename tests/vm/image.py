@@ -11,6 +11,7 @@ from kernels import USERLAND
 
 PACKAGES = ["python3", "bash", "coreutils", "util-linux", "mount", "kmod", "libbpf1", "libelf1",
             "libjansson4", "zlib1g", "sqlite3"]
+ONLY_ON = {"amd64": ["libc6-i386"]}      # 32-bit programs
 # of the root file system nobody reads these
 LEFT_OUT = ["usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale",
             "usr/lib/python3.11/test"]
@@ -38,7 +39,7 @@ def make_disk(tree, disk, spare_mib):
 
 def root_disk(packages, work, arch):
     """Programs and libraries; made again where the packages are others."""
-    debs = packages.with_needs(PACKAGES, arch, USERLAND)
+    debs = packages.with_needs(PACKAGES + ONLY_ON.get(arch, []), arch, USERLAND)
     busybox = packages.with_needs(["busybox-static"], arch, USERLAND)
     key = hashlib.sha256("\n".join(sorted(debs + busybox)).encode()).hexdigest()[:16]
     disk, init = (os.path.join(work, f"root-{arch}-{key}.{kind}") for kind in ("img", "busybox"))

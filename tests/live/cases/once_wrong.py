@@ -26,7 +26,8 @@ def efault_again():
     program = "import ctypes, os; c = ctypes.CDLL(None); r, w = os.pipe(); " \
         "[c.write(w, ctypes.c_void_p(8), 1) for _ in range(300)]"
     report, = one("stat", "--no-calls", "--", *PYTHON, program)
-    equal(report["totals"]["failed"], 300, "failed faults")
+    # Linux 6.1 tries such a copy a second time
+    check(report["totals"]["failed"] in (300, 600), f"{report['totals']['failed']} failed faults")
 
 
 @case("once-wrong/calls-of-threads")

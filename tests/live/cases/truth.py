@@ -56,10 +56,7 @@ def region_in_kernel(part):
     ("no-latency-in-kernel", "regions", ["--no-latency", "--in-kernel"]),
 ], serial=True)
 def regions_together(_, program, options):
-    # A 32-bit raw thread is made by clone, which is not told where its stack begins: what the
-    # program has mapped right below it, without a guard, is stack by definition.
-    parts = [p for p in PARTS if (program, p) != ("regions32", "raw-thread")]
-    compare(options, program, arguments(parts), arguments(parts, False), calls=True)
+    compare(options, program, arguments(PARTS), arguments(PARTS, False), calls=True)
 
 
 @case("regions-together/stream-equals-in-kernel", serial=True)
