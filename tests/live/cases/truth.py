@@ -95,8 +95,8 @@ def by_file(_, options):
 @case("mapping", serial=True)
 @settled
 def by_mapping():
-    """One mapping of one process, with its bounds."""
-    runs = [stat(["--by", "mapping,class"], [truth("regions"), "anon", n])
+    """One mapping of one process, with its bounds; of a kind that is merged with no neighbour."""
+    runs = [stat(["--by", "mapping,class"], [truth("regions"), "anon-exec", n])
             for n in ("00200", "00000")]
     diff = difference(*(r.table("mapping", "start", "end", "class") for r in runs))
     equal(list(diff.values()), [200], "faults of the mapping that was touched")
