@@ -11,6 +11,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 export PYTHONDONTWRITEBYTECODE := 1
 
 HOST_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
+ARCH_GIVEN := $(if $(filter command environment,$(origin ARCH)),$(ARCH))
 ARCH ?= $(HOST_ARCH)
 override ARCH := $(patsubst aarch64,arm64,$(patsubst amd64,x86,$(patsubst x86_64,x86,$(ARCH))))
 ARCHES := $(patsubst vmlinux/%/,%,$(wildcard vmlinux/*/))
@@ -69,7 +70,7 @@ UNIT_LIB_OBJS := $(UNIT_LIB_SRCS:%.c=$(OUT)/unit/%.o)
 UNIT_TEST_OBJS := $(UNIT_TESTS:%.c=$(OUT)/unit/%.o)
 UNIT_PROGRAMS := $(UNIT_TESTS:tests/unit/%.c=$(OUT)/unit/%)
 
-.PHONY: all run test bench install uninstall clean vmlinux format lint unit test-programs \
+.PHONY: all run test test-vm bench install uninstall clean vmlinux format lint unit test-programs \
 	check-build check-test help FORCE
 
 ifneq ($(SUDO_USER_ID),)
@@ -83,6 +84,7 @@ help:
 	@echo 'make            build ./faultsnoop, install nothing'
 	@echo 'sudo make run   install the missing packages, build, run faultsnoop stat -a -d 5 (ARGS=…)'
 	@echo 'sudo make test  the same set-up, then every test'
+	@echo 'sudo make test-vm  the live tests on other kernels, in qemu (KERNEL=, ARCH=)'
 	@echo 'sudo make bench the same set-up, then the measurements (ARGS=…)'
 	@echo 'make install    program, man page and completion (PREFIX=/usr/local, DESTDIR=)'
 	@echo 'make unit lint  only these tests          make format  clang-format on all sources'
@@ -167,10 +169,18 @@ run:
 	$(Q)+$(BUILD) all
 	$(Q)./$(PROGRAM) $(or $(ARGS),stat -a -d 5)
 
+# TESTS: the parts to run; vm is the matrix of kernels
+TESTS ?= lint unit live
 test:
-	$(Q)tests/setup/install build test
+	$(Q)tests/setup/install build test $(filter vm,$(TESTS))
 	$(Q)+$(BUILD) test-programs
-	$(Q)tests/run
+	$(Q)tests/run $(TESTS)
+
+# KERNEL=6.1, or the path of a vmlinuz; ARCH=arm64: only the machines of that architecture
+test-vm:
+	$(Q)tests/setup/install build test vm
+	$(Q)VM_ARCH='$(patsubst aarch64,arm64,$(patsubst x86%,amd64,$(ARCH_GIVEN)))' \
+		KERNEL='$(if $(filter command environment,$(origin KERNEL)),$(KERNEL))' tests/run vm
 
 bench:
 	$(Q)tests/setup/install build test
