@@ -35,10 +35,13 @@ def of_process(pid):
     the kernel's instructions}}"""
     found = {}
     for number in os.listdir(f"/proc/{pid}/fd"):
-        if os.readlink(f"/proc/{pid}/fd/{number}") != PROG_LINK:
-            continue
-        with open(f"/proc/{pid}/fdinfo/{number}", encoding="ascii") as f:
-            fields = dict(line.split(":", 1) for line in f if ":" in line)
+        try:
+            if os.readlink(f"/proc/{pid}/fd/{number}") != PROG_LINK:
+                continue
+            with open(f"/proc/{pid}/fdinfo/{number}", encoding="ascii") as f:
+                fields = dict(line.split(":", 1) for line in f if ":" in line)
+        except FileNotFoundError:
+            continue        # something else, which was closed
         info = _info(int(fields["prog_id"]))
         if info:
             name = info[NAME_AT:NAME_AT + 16].split(b"\0")[0].decode("ascii")

@@ -192,7 +192,12 @@ def sane(report, *, whole=True, lossy=False):
                   f"minor + major + failed of {row}")
             sane_latency(row)
     if not lossy:
-        equal(report.lost(), {}, "lost")
+        lost = report.lost()
+        if harness.VM:
+            # 7.2 was seen to stop one program of ours for another task, whose events are then missed:
+            # programs take 50 times as long in the emulation. What a case counts must still be right.
+            lost.pop("recursion", None)
+        equal(lost, {}, "lost")
         if whole:
             for name in ("faults", "minor", "major", "failed"):
                 equal(sum(r[name] for r in report.rows()), report.total(name),
