@@ -12,7 +12,9 @@
 
 #include "oracle.h"
 
-#define PF_FORKNOEXEC 0x00000040 /* include/linux/sched.h */
+/* include/linux/sched.h */
+#define PF_EXITING    0x00000004
+#define PF_FORKNOEXEC 0x00000040
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -68,6 +70,7 @@ static __always_inline void begin(struct vm_area_struct *vma, unsigned long addr
 	if (!regs || !bpf_map_lookup_elem(&members, &pid))
 		return;
 	f.time_ns = bpf_ktime_get_ns();
+	f.exiting = !!(BPF_CORE_READ(task, flags) & PF_EXITING);
 	f.no_exec = !!(BPF_CORE_READ(task, group_leader, flags) & PF_FORKNOEXEC);
 #define FLAG(name)                                                           \
 	if (flags & bpf_core_enum_value(enum fault_flag, FAULT_FLAG_##name)) \

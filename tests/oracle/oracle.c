@@ -49,10 +49,11 @@ static int print_fault(void *ctx, void *data, size_t size)
 	fprintf(out,
 		"{\"time_ns\":%llu,\"pid\":%u,\"tid\":%u,\"address\":%llu,\"vm_start\":%llu,"
 		"\"vm_end\":%llu,\"vm_flags\":%llu,\"vm_pgoff\":%llu,\"inode\":%llu,\"dev\":%llu,"
-		"\"has_ops\":%u,\"start_brk\":%llu,\"brk\":%llu,\"start_stack\":%llu,\"no_exec\":%u",
+		"\"has_ops\":%u,\"start_brk\":%llu,\"brk\":%llu,\"start_stack\":%llu,\"no_exec\":%u,"
+		"\"exiting\":%u",
 		f->time_ns, f->pid, f->tid, f->address, f->vm_start, f->vm_end, f->vm_flags,
 		f->vm_pgoff, f->inode, f->dev, f->has_ops, f->start_brk, f->brk, f->start_stack,
-		f->no_exec);
+		f->no_exec, f->exiting);
 	print_bits(out, "flags", f->flags, flags, sizeof(flags) / sizeof(flags[0]));
 	print_bits(out, "result", f->result, results, sizeof(results) / sizeof(results[0]));
 	fputs("}\n", out);
