@@ -88,14 +88,37 @@ static __always_inline u8 classify(const struct task_state *st, const struct vma
 	return entry_special(after.value) ? FS_CLASS_ZERO : FS_CLASS_ANON;
 }
 
-/* Software events have no error code: the page-table entries tell a write from a read. */
-static __always_inline u8 access_from_entries(const struct task_state *st, struct entry after)
+/*
+ * Does the kernel map a page dirty here, whatever the access was? One that a userfaultfd handler has
+ * copied (mfill_atomic_install_pte() of mm/userfaultfd.c), and a shared one of hugetlbfs
+ * (make_huge_pte() of mm/hugetlb.c).
+ */
+static __always_inline bool mapped_dirty(const struct vma_slot *slot)
 {
+	return (slot->vm_flags & VM_UFFD_MISSING) ||
+	       (slot->region == FS_REGION_HUGETLB && (slot->vm_flags & VM_SHARED));
+}
+
+/*
+ * Software events have no error code: the page-table entries tell a write from a read. Not where the
+ * entry was dirty before: NUMA hinting faults and those that set the accessed bit leave it so.
+ */
+static __always_inline u8 access_from_entries(const struct task_state *st,
+					      const struct vma_slot *slot, struct entry after)
+{
+	struct entry before = { .value = st->before, .level = st->before_level };
+	bool present = before.level && entry_present(before.value);
+
 	if (!after.level)
 		return FS_ACCESS_UNKNOWN;
-	if (st->before_level && entry_present(st->before) && !entry_writable(st->before))
-		return FS_ACCESS_WRITE;
-	return entry_dirty(after.value) ? FS_ACCESS_WRITE : FS_ACCESS_READ;
+	if (present && !entry_writable(before.value)) /* after a write it is writable, or gone */
+		return entry_present(after.value) && !entry_writable(after.value) ? FS_ACCESS_READ :
+										    FS_ACCESS_WRITE;
+	if (!entry_dirty(after.value))
+		return FS_ACCESS_READ;
+	if (present || (before.level && entry_protnone(before.value)))
+		return entry_dirty(before.value) ? FS_ACCESS_UNKNOWN : FS_ACCESS_WRITE;
+	return mapped_dirty(slot) ? FS_ACCESS_UNKNOWN : FS_ACCESS_WRITE;
 }
 
 /* Has the stack to grow for this fault to succeed? */
@@ -173,7 +196,7 @@ static __always_inline void fault_succeeded(struct task_struct *task, struct tas
 	else
 		st->seen_min++;
 	if (st->access == FS_ACCESS_UNKNOWN)
-		st->access = access_from_entries(st, after);
+		st->access = access_from_entries(st, slot, after);
 	class = classify(st, slot, after, st->access, major, &order);
 	if (cfg.numa && st->numa != task_numa_mark(task))
 		class = FS_CLASS_NUMA;

@@ -55,7 +55,8 @@ _cases = []
 
 
 def case(name, *, serial=False, timeout=TIMEOUT_S):
-    """Register a function as a case. Serial ones run alone, when the others are done."""
+    """Register a function as a case. Serial ones run alone, when the others are done. What it
+    returns, if that is text, is printed with -v."""
     def register(function):
         _cases.append(Case(name, function, serial, timeout))
         return function
@@ -259,8 +260,8 @@ def try_case(one, verbose):
     begun = time.monotonic()
     _thread.running = Running(one.timeout)
     try:
-        one.run()
-        word, why = "PASS", ""
+        said = one.run()
+        word, why = "PASS", said if verbose and isinstance(said, str) else ""
     except Skip as e:
         word, why = "SKIP", str(e)
     except Fail as e:

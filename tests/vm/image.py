@@ -130,14 +130,15 @@ def initramfs(kernel, disk, busybox, here, work, name):
     return packed
 
 
-def project_disk(root, work, arch, program, truth, job):
+def project_disk(root, work, arch, program, oracle, truth, job):
     """What is tested and the tests. job: what the guest is to run, a shell script."""
     tree = fresh(os.path.join(work, f"project-{arch}"))
     shutil.copytree(os.path.join(root, "tests"), os.path.join(tree, "tests"),
                     ignore=shutil.ignore_patterns("__pycache__"))
-    os.makedirs(os.path.join(tree, ".output"))
+    os.makedirs(os.path.join(tree, ".output/oracle"))
     shutil.copytree(truth, os.path.join(tree, ".output/truth"))
     shutil.copy(program, os.path.join(tree, "faultsnoop"))
+    shutil.copy(oracle, os.path.join(tree, ".output/oracle/oracle"))
     with open(os.path.join(tree, "job"), "w", encoding="utf-8") as f:
         f.write(job)
     disk = os.path.join(work, f"project-{arch}.img")
