@@ -31,6 +31,22 @@ static __always_inline u64 probe_u64(u64 addr)
 	return v;
 }
 
+/* The leaf entry for addr, reached as table_walk() does. */
+static __always_inline u64 leaf_entry(u64 base, u64 table, u64 addr, u32 levels)
+{
+	u64 e = 0;
+
+	for (u32 level = 5; level >= 1; level--) {
+		if (level > levels)
+			continue;
+		e = probe_u64(table + ((addr >> (12 + 9 * (level - 1))) & 511) * 8);
+		if (!entry_present(e))
+			break;
+		table = base + (e & ENTRY_PHYS);
+	}
+	return e;
+}
+
 static long try_candidate(u32 gib, struct try *t)
 {
 	/* V(pgd) = direct_map + P(pgd) with P(pgd) between gib and gib + 1 GiB */
@@ -72,6 +88,8 @@ int find_direct_map(struct fs_calibrate *arg)
 	t.magic[3] = arg->magic[3];
 	bpf_loop(arg->candidates, try_candidate, &t, 0);
 	arg->direct_map = t.found;
+	if (t.found)
+		arg->entry = leaf_entry(t.found, t.pgd, arg->closed, t.levels);
 	arg->pgd = t.pgd;
 	return 0;
 }

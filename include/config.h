@@ -67,7 +67,8 @@ struct fs_config {
 struct fs_tables {
 	__u64 direct_map; /* virtual address of physical 0; 0: not known */
 	__u32 levels;     /* 4 or 5 */
-	__u32 pad;
+	__u32 swap_shift; /* arm64: lowest bit of the type in a swap entry */
+	__u64 no_access;  /* arm64: the bit that says: mapped, though not valid */
 };
 
 /*
@@ -145,6 +146,8 @@ struct fs_calibrate {
 	__u64 magic[4];
 	__u32 levels;     /* in */
 	__u32 candidates; /* in: GiB of physical address space to try */
+	__u64 closed;     /* in: a resident page that mprotect has taken all access from */
+	__u64 entry;      /* out: that page's entry */
 	__u64 direct_map; /* out, 0: not found */
 	__u64 pgd;        /* out */
 };
