@@ -88,31 +88,44 @@ static __always_inline bool mm_seq_holds(u32 seq, u64 vma)
 /*
  * The inode that /proc/PID/maps shows. A mapping of an overlayfs file maps the lower file; from 6.8
  * (commit def3ae83da02 "fs: store real path instead of fake path in backing file f_path") the file
- * that the user opened is beside it.
+ * that the user opened is beside it. FMODE_BACKING tells such a file, but was bit 25 and is bit 24
+ * in later kernels, where 25 means something else: these files also have FMODE_NOACCOUNT, and what
+ * lies beside them is the path of a file system that stands on others.
  */
-#define FMODE_BACKING_BIT (1U << 25)
+#define FMODE_NOACCOUNT (1U << 29)
 
 struct backing_file___user {
 	struct path user_path;
 } __attribute__((preserve_access_index));
 
+static __always_inline bool is_backing_file(struct file *file)
+{
+	struct super_block *sb;
+	struct path *path;
+
+	if (!bpf_core_field_exists(((struct backing_file___user *)0)->user_path) ||
+	    !(BPF_CORE_READ(file, f_mode) & FMODE_NOACCOUNT))
+		return false;
+	path = (void *)file + bpf_core_field_offset(struct backing_file___user, user_path);
+	sb = BPF_CORE_READ(path, dentry, d_sb);
+	return sb && sb == BPF_CORE_READ(path, mnt, mnt_sb) && BPF_CORE_READ(sb, s_stack_depth) > 0;
+}
+
 static __always_inline struct path *file_user_path(struct file *file)
 {
-	if (bpf_core_field_exists(((struct backing_file___user *)0)->user_path) &&
-	    (BPF_CORE_READ(file, f_mode) & FMODE_BACKING_BIT))
+	if (is_backing_file(file))
 		return (void *)file + bpf_core_field_offset(struct backing_file___user, user_path);
 	return (void *)file + bpf_core_field_offset(struct file, f_path);
 }
 
 static __always_inline struct inode *file_user_inode(struct file *file)
 {
-	if (bpf_core_field_exists(((struct backing_file___user *)0)->user_path) &&
-	    (BPF_CORE_READ(file, f_mode) & FMODE_BACKING_BIT)) {
-		struct path *path = file_user_path(file);
+	struct path *path;
 
-		return BPF_CORE_READ(path, dentry, d_inode);
-	}
-	return BPF_CORE_READ(file, f_inode);
+	if (!is_backing_file(file))
+		return BPF_CORE_READ(file, f_inode);
+	path = (void *)file + bpf_core_field_offset(struct backing_file___user, user_path);
+	return BPF_CORE_READ(path, dentry, d_inode);
 }
 
 /* task->numa_faults_locality exists with CONFIG_NUMA_BALANCING; task_numa_fault() writes it. */

@@ -424,6 +424,7 @@ void session__close(struct session *s)
 		close(s->shard_fds[i]);
 	free(s->shard_fds);
 	free(s->cpu_watched);
+	free(s->cpu_stamps);
 	faultsnoop_bpf__destroy(s->skel);
 	free(s);
 }

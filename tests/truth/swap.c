@@ -1,14 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * `swap PART N` writes PAGES pages of private (anon) or shared anonymous memory (shmem), has the
- * kernel write them all to swap, and touches N of them again. How many of these faults were major
- * the kernel's software events say: major=.
+ * `swap PART N CGROUP` writes PAGES pages of private (anon) or shared anonymous memory (shmem) in a
+ * memory cgroup, has the kernel write them all to swap and forget them, and touches N of them again.
+ * How many of these faults were major the kernel's software events say: major=.
  *
  * build: -o swap
  */
 #include "truth.h"
 
 #define PAGES 400
+
+/* Write to, or read from, a file of the cgroup. */
+static ssize_t cgroup_file(const char *cgroup, const char *name, char *text, size_t size, int flags)
+{
+	static char path[4096] = { 1 };
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup, name);
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		truth_die_errno(path);
+	len = flags == O_RDONLY ? read(fd, text, size) : write(fd, text, size);
+	close(fd);
+	return len;
+}
+
+/* What was written to swap stays in memory, in the swap cache, until somebody needs the memory. */
+static void forget(const char *cgroup)
+{
+	static char stat[1 << 14] = { 1 }, all[] = "1G", *at;
+	ssize_t len;
+
+	for (int i = 0; i < 1000; i++) {
+		len = cgroup_file(cgroup, "memory.stat", stat, sizeof(stat) - 1, O_RDONLY);
+		stat[len > 0 ? len : 0] = 0;
+		at = strstr(stat, "\nswapcached ");
+		if (!at)
+			truth_die(TRUTH_CANNOT, "memory.stat has no swapcached");
+		if (at[12] == '0')
+			return;
+		/* EAGAIN: less than was asked for */
+		if (cgroup_file(cgroup, "memory.reclaim", all, 2, O_WRONLY) < 0 && errno != EAGAIN)
+			truth_die_errno("memory.reclaim");
+		usleep(1000);
+	}
+	truth_die(TRUTH_OFF, "truth is off: the swap cache is not empty: %.30s", at);
+}
 
 /* kB of the mapping at `mem` that are in swap. Reads into its own memory, which is there already. */
 static long long swapped_kib(const char *mem)
@@ -54,12 +92,12 @@ static void page_out(char *mem)
 int main(int argc, char **argv)
 {
 	struct truth_count before, after;
+	char *mem, self[] = "0";
 	unsigned int n;
 	int shared;
-	char *mem;
 
-	if (argc != 3)
-		truth_die(2, "usage: swap anon|shmem N");
+	if (argc != 4)
+		truth_die(2, "usage: swap anon|shmem N CGROUP");
 	truth_init(0);
 	shared = !strcmp(argv[1], "shmem");
 	n = truth_number(argv[2]);
@@ -71,8 +109,11 @@ int main(int argc, char **argv)
 		   (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	if (mem == MAP_FAILED)
 		truth_die_errno("mmap");
+	if (cgroup_file(argv[3], "cgroup.procs", self, 1, O_WRONLY) != 1)
+		truth_die_errno(argv[3]);
 	truth_write(mem, PAGES, 1);
 	page_out(mem);
+	forget(argv[3]);
 	truth_begin();
 	truth_end();
 	before = truth_read();
