@@ -47,6 +47,7 @@ struct fs_config {
 	__u8 in_kernel;    /* aggregate in the kernel, stream only what it cannot name */
 	__u8 tables;       /* read page tables: fs_tables has been, or will be, filled in */
 	__u8 cast;         /* bpf_rdonly_cast exists */
+	__u8 probe;        /* bpf_probe_read_* may be called */
 	__u8 lock_seq;     /* mm->mm_lock_seq exists and can be trusted */
 	__u8 report_minor; /* -F */
 	__u8 report_major;
@@ -60,7 +61,7 @@ struct fs_config {
 	__u8 late;          /* some faults, or all, are looked at only after they were counted */
 	__u8 numa;          /* NUMA balancing is on: look for its faults */
 	__u8 check_members; /* fault events are not opened per task: look in `targets` */
-	__u8 pad[5];
+	__u8 pad[4];
 };
 
 /* How page tables are reached: found by the loader once the programs are loaded. */

@@ -113,6 +113,7 @@ static enum session_result configure(struct session *s)
 	cfg->in_kernel = o->in_kernel;
 	cfg->tables = features__use(s->features, FEATURE_PAGE_TABLES);
 	cfg->cast = features__use(s->features, FEATURE_CAST);
+	cfg->probe = features__use(s->features, FEATURE_PROBE_READS);
 	cfg->lock_seq = features__use(s->features, FEATURE_LOCK_SEQ);
 	cfg->report_minor = o->minor;
 	cfg->report_major = o->major;

@@ -141,8 +141,8 @@ def swap_of_all():
         report = sane(snoop_.report(result.text()))
     table = report.table("process", "region", "class")
     equal(table["swap", "anon", "swap"], 300, "faults of class swap")
-    majors = report.table("process", "class", value="major")
-    equal(majors["swap", "swap"], report.truth["major"], "major faults of class swap beside the "
+    majors = report.table("process", "region", "class", value="major")
+    equal(majors["swap", "anon", "swap"], report.truth["major"], "major faults of class swap beside the "
           "software event's count")
 
 
