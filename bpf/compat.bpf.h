@@ -20,6 +20,17 @@ extern const volatile struct fs_config cfg;
  */
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
+/*
+ * What the kernel's structures hold: BPF_CORE_READ() by plain loads. Probe reads are refused where the
+ * kernel is locked down against reading its memory (cfg.probe is 0 then); what was not there reads
+ * as 0 either way.
+ */
+#define KERNEL_CAST(src) \
+	((typeof(src))bpf_rdonly_cast((void *)(src), bpf_core_type_id_kernel(typeof(*(src)))))
+#define KERNEL_READ(src, a, ...)                                   \
+	(cfg.cast ? ___arrow(KERNEL_CAST(src), a, ##__VA_ARGS__) : \
+		    BPF_CORE_READ(src, a, ##__VA_ARGS__))
+
 static __always_inline u64 kernel_u64(u64 addr)
 {
 	const int at = bpf_core_field_offset(struct maple_range_64, pivot);
@@ -33,6 +44,33 @@ static __always_inline u64 kernel_u64(u64 addr)
 	}
 	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
 	return v;
+}
+
+static __always_inline bool has_zero_byte(u64 word)
+{
+	return (word - 0x0101010101010101UL) & ~word & 0x8080808080808080UL;
+}
+
+/*
+ * Copy a string to `to`, which has room for `size` bytes, a multiple of 8: a constant. What stands
+ * behind its end is not told. 0: nothing was there.
+ */
+static __always_inline void kernel_string(void *to, u32 size, const void *from)
+{
+	u64 word;
+
+	if (cfg.probe) {
+		bpf_probe_read_kernel_str(to, size, from);
+		return;
+	}
+	for (u32 i = 0; i < size; i += 8) {
+		word = kernel_u64((u64)from + i);
+		if (i + 8 == size)
+			word &= ~0UL >> 8;
+		__builtin_memcpy(to + i, &word, sizeof(word));
+		if (has_zero_byte(word))
+			break;
+	}
 }
 
 /*
@@ -71,8 +109,8 @@ static __always_inline u32 mm_seq_probe(u64 mm)
 	if (!cfg.lock_seq)
 		return 0;
 	if (bpf_core_field_exists(((struct mm_struct___int *)0)->mm_lock_seq))
-		return BPF_CORE_READ((struct mm_struct___int *)mm, mm_lock_seq);
-	return BPF_CORE_READ((struct mm_struct___seqcount *)mm, mm_lock_seq.sequence);
+		return KERNEL_READ((struct mm_struct___int *)mm, mm_lock_seq);
+	return KERNEL_READ((struct mm_struct___seqcount *)mm, mm_lock_seq.sequence);
 }
 
 /* Is the VMA, read between two equal numbers `seq`, good for as long as the number stays? */
@@ -81,38 +119,51 @@ static __always_inline bool mm_seq_holds(u32 seq, u64 vma)
 	if (!cfg.lock_seq)
 		return false;
 	if (bpf_core_field_exists(((struct mm_struct___int *)0)->mm_lock_seq))
-		return (u32)BPF_CORE_READ((struct vm_area_struct___int *)vma, vm_lock_seq) != seq;
+		return (u32)KERNEL_READ((struct vm_area_struct___int *)vma, vm_lock_seq) != seq;
 	return !(seq & 1);
 }
 
 /*
  * The inode that /proc/PID/maps shows. A mapping of an overlayfs file maps the lower file; from 6.8
  * (commit def3ae83da02 "fs: store real path instead of fake path in backing file f_path") the file
- * that the user opened is beside it.
+ * that the user opened is beside it. FMODE_BACKING tells such a file, but was bit 25 and is bit 24
+ * in later kernels, where 25 means something else: these files also have FMODE_NOACCOUNT, and what
+ * lies beside them is the path of a file system that stands on others.
  */
-#define FMODE_BACKING_BIT (1U << 25)
+#define FMODE_NOACCOUNT (1U << 29)
 
 struct backing_file___user {
 	struct path user_path;
 } __attribute__((preserve_access_index));
 
+static __always_inline bool is_backing_file(struct file *file)
+{
+	struct super_block *sb;
+	struct path *path;
+
+	if (!bpf_core_field_exists(((struct backing_file___user *)0)->user_path) ||
+	    !(KERNEL_READ(file, f_mode) & FMODE_NOACCOUNT))
+		return false;
+	path = (void *)file + bpf_core_field_offset(struct backing_file___user, user_path);
+	sb = KERNEL_READ(path, dentry, d_sb);
+	return sb && sb == KERNEL_READ(path, mnt, mnt_sb) && KERNEL_READ(sb, s_stack_depth) > 0;
+}
+
 static __always_inline struct path *file_user_path(struct file *file)
 {
-	if (bpf_core_field_exists(((struct backing_file___user *)0)->user_path) &&
-	    (BPF_CORE_READ(file, f_mode) & FMODE_BACKING_BIT))
+	if (is_backing_file(file))
 		return (void *)file + bpf_core_field_offset(struct backing_file___user, user_path);
 	return (void *)file + bpf_core_field_offset(struct file, f_path);
 }
 
 static __always_inline struct inode *file_user_inode(struct file *file)
 {
-	if (bpf_core_field_exists(((struct backing_file___user *)0)->user_path) &&
-	    (BPF_CORE_READ(file, f_mode) & FMODE_BACKING_BIT)) {
-		struct path *path = file_user_path(file);
+	struct path *path;
 
-		return BPF_CORE_READ(path, dentry, d_inode);
-	}
-	return BPF_CORE_READ(file, f_inode);
+	if (!is_backing_file(file))
+		return KERNEL_READ(file, f_inode);
+	path = (void *)file + bpf_core_field_offset(struct backing_file___user, user_path);
+	return KERNEL_READ(path, dentry, d_inode);
 }
 
 /* task->numa_faults_locality exists with CONFIG_NUMA_BALANCING; task_numa_fault() writes it. */
@@ -128,6 +179,8 @@ static __always_inline bool in_execve(struct task_struct *task)
 {
 	if (!bpf_core_field_exists(task->in_execve))
 		return false;
+	if (!cfg.probe)
+		return BPF_CORE_READ_BITFIELD(task, in_execve);
 	return BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
 }
 
@@ -153,7 +206,7 @@ static __always_inline bool is_compat_task(struct task_struct *task)
 /* Does the task run a 32-bit program? Its addresses end at 4 GiB. */
 static __always_inline bool is_compat_image(struct task_struct *task)
 {
-	u64 size = BPF_CORE_READ(task, mm, task_size);
+	u64 size = KERNEL_READ(task, mm, task_size);
 
 	return size && size <= (1UL << 32);
 }

@@ -43,6 +43,27 @@ struct path_walk {
 	u16 truncated;
 };
 
+#define NAME_BYTES 256
+
+/* A name of at most 255 bytes; its length with the end. */
+static __always_inline long copy_name(char *to, const unsigned char *from)
+{
+	u64 word;
+
+	if (cfg.probe)
+		return bpf_probe_read_kernel_str(to, NAME_BYTES, from);
+	for (u32 i = 0; i < NAME_BYTES; i += 8) {
+		word = kernel_u64((u64)from + i);
+		*(u64 *)(to + i) = word;
+		if (!has_zero_byte(word))
+			continue;
+		for (u32 k = 0; k < 8; k++, word >>= 8)
+			if (!(word & 255))
+				return i + k + 1;
+	}
+	return 0;
+}
+
 static long path_step(u32 step, struct path_walk *w)
 {
 	u32 zero = 0, len = w->len;
@@ -53,15 +74,15 @@ static long path_step(u32 step, struct path_walk *w)
 
 	if (!s)
 		return 1;
-	parent = BPF_CORE_READ(dentry, d_parent);
-	root = BPF_CORE_READ(mnt, mnt_root);
+	parent = KERNEL_READ(dentry, d_parent);
+	root = KERNEL_READ(mnt, mnt_root);
 	if (dentry == root) {
 		struct mount *m = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-		struct mount *up = BPF_CORE_READ(m, mnt_parent);
+		struct mount *up = KERNEL_READ(m, mnt_parent);
 
 		if (m == up)
 			return 1;
-		w->dentry = BPF_CORE_READ(m, mnt_mountpoint);
+		w->dentry = KERNEL_READ(m, mnt_mountpoint);
 		w->mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
 		return 0;
 	}
@@ -69,8 +90,7 @@ static long path_step(u32 step, struct path_walk *w)
 		w->truncated = 1;
 		return 1;
 	}
-	n = bpf_probe_read_kernel_str(&s->bytes[sizeof(s->file) + len], 256,
-				      BPF_CORE_READ(dentry, d_name.name));
+	n = copy_name(&s->bytes[sizeof(s->file) + len], KERNEL_READ(dentry, d_name.name));
 	if (n <= 0)
 		return 1;
 	w->len = len + n;
@@ -84,8 +104,8 @@ static __noinline u32 file_send(struct file *file, struct fs_file_key *key)
 	struct path_walk w = {};
 	struct path *path = file_user_path(file);
 	struct inode *inode = file_user_inode(file);
-	struct dentry *dentry = BPF_CORE_READ(path, dentry);
-	struct vfsmount *mnt = BPF_CORE_READ(path, mnt);
+	struct dentry *dentry = KERNEL_READ(path, dentry);
+	struct vfsmount *mnt = KERNEL_READ(path, mnt);
 	u32 zero = 0, magic, size;
 	union scratch *s = bpf_map_lookup_elem(&scratches, &zero);
 	struct fs_file_event *ev;
@@ -97,7 +117,7 @@ static __noinline u32 file_send(struct file *file, struct fs_file_key *key)
 	w.mnt = mnt;
 	ev->flags = 0;
 	/* d_unlinked(): not hashed and not a root */
-	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(mnt, mnt_root) != dentry)
+	if (!KERNEL_READ(dentry, d_hash.pprev) && KERNEL_READ(mnt, mnt_root) != dentry)
 		ev->flags |= FS_FILE_DELETED;
 	if (bpf_loop(PATH_MAX_STEPS, path_step, &w, 0) == PATH_MAX_STEPS)
 		w.truncated = 1;
@@ -109,7 +129,7 @@ static __noinline u32 file_send(struct file *file, struct fs_file_key *key)
 		ev->flags |= FS_FILE_TRUNCATED;
 		count_loss(FS_LOSS_PATH);
 	}
-	magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	magic = KERNEL_READ(inode, i_sb, s_magic);
 	if (magic == TMPFS_MAGIC)
 		ev->flags |= FS_FILE_SHMEM;
 	if (magic == HUGETLBFS_MAGIC)
@@ -118,7 +138,7 @@ static __noinline u32 file_send(struct file *file, struct fs_file_key *key)
 	ev->dev = key->dev;
 	ev->ino = key->ino;
 	ev->generation = key->generation;
-	ev->mode = BPF_CORE_READ(inode, i_mode);
+	ev->mode = KERNEL_READ(inode, i_mode);
 	ev->magic = magic;
 	ev->nnames = w.names;
 	ev->path_len = w.len;
@@ -133,17 +153,17 @@ static __always_inline void file_key(struct file *file, struct fs_file_key *key)
 {
 	struct inode *inode = file_user_inode(file);
 
-	key->ino = BPF_CORE_READ(inode, i_ino);
-	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	key->generation = BPF_CORE_READ(inode, i_generation);
+	key->ino = KERNEL_READ(inode, i_ino);
+	key->dev = KERNEL_READ(inode, i_sb, s_dev);
+	key->generation = KERNEL_READ(inode, i_generation);
 }
 
 static __always_inline u64 file_identity(struct file *file)
 {
 	struct inode *inode = file_user_inode(file);
 
-	return BPF_CORE_READ(inode, i_ino) ^ (u64)BPF_CORE_READ(inode, i_generation) << 32 ^
-	       (u64)BPF_CORE_READ(inode, i_sb, s_dev) * 0x9e3779b97f4a7c15ULL;
+	return KERNEL_READ(inode, i_ino) ^ (u64)KERNEL_READ(inode, i_generation) << 32 ^
+	       (u64)KERNEL_READ(inode, i_sb, s_dev) * 0x9e3779b97f4a7c15ULL;
 }
 
 /* The id of a file, its event sent when it is new; 0: it could not be sent. */

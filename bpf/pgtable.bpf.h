@@ -15,6 +15,9 @@
 #define PMD_LEVEL 2
 #define PUD_LEVEL 3
 
+/* Written by the loader before the first event is attached. */
+volatile struct fs_tables tables = {};
+
 #if defined(__TARGET_ARCH_x86)
 /* arch/x86/include/asm/pgtable_types.h */
 #define ENTRY_PHYS             0x000ffffffffff000UL
@@ -74,7 +77,6 @@ static __always_inline u32 entry_swap_type(u64 e)
 #define ENTRY_DBM     (1UL << 51)
 #define ENTRY_SWDIRTY (1UL << 55)
 #define ENTRY_SPECIAL (1UL << 56)
-#define ENTRY_USER    (1UL << 6)
 
 static __always_inline bool entry_present(u64 e)
 {
@@ -82,12 +84,13 @@ static __always_inline bool entry_present(u64 e)
 }
 
 /*
- * Invalid but with an address and PTE_PROT_NONE: bit 58 up to 6.9; bit 11 (PTE_PRESENT_INVALID,
- * with nG) from 6.10. A swap entry has neither bit 1 set nor, below 6.10, bit 58.
+ * Invalid but mapped: by PTE_PROT_NONE, bit 58, up to 6.9; by PTE_PRESENT_INVALID, bit 11, from 6.10
+ * ("arm64/mm: Move PTE_PRESENT_INVALID to overlay PTE_NG"). The loader has
+ * looked at an entry of its own to tell which. Swap entries keep that bit clear.
  */
 static __always_inline bool entry_protnone(u64 e)
 {
-	return !(e & ENTRY_VALID) && (e & ENTRY_TABLE) && !(e & ENTRY_USER);
+	return !(e & ENTRY_VALID) && (e & tables.no_access);
 }
 
 static __always_inline bool entry_huge(u64 e)
@@ -110,17 +113,14 @@ static __always_inline bool entry_special(u64 e)
 	return e & ENTRY_SPECIAL;
 }
 
-/* arch/arm64/include/asm/pgtable.h: __SWP_TYPE_SHIFT 3 (6.1: 2), five bits. */
+/* arch/arm64/include/asm/pgtable.h, __SWP_TYPE_SHIFT, __SWP_TYPE_BITS */
 static __always_inline u32 entry_swap_type(u64 e)
 {
-	return (e >> 3) & 31;
+	return (e >> (tables.swap_shift & 63)) & 31;
 }
 #endif
 
 #define MAX_SWAPFILES 23 /* include/linux/swap.h: types from here on are migration, poison… */
-
-/* Written by the loader before the first event is attached. */
-volatile struct fs_tables tables = {};
 
 struct entry {
 	u64 value;

@@ -42,7 +42,7 @@ static __always_inline void call_begin(struct task_struct *task, struct task_sta
 	st->call_compat = compat;
 	st->call_min = task->min_flt - st->seen_min;
 	st->call_maj = task->maj_flt - st->seen_maj;
-	st->call_brk = BPF_CORE_READ(mm, brk);
+	st->call_brk = KERNEL_READ(mm, brk);
 	st->call_bytes = 0;
 	if (call == FS_CALL_SHMDT + 1 && vma_find(mm, st->call_args[0], &c, &at) &&
 	    c.start == st->call_args[0])
@@ -54,7 +54,11 @@ static __always_inline u64 user_ip(struct task_struct *task)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 
-	return PT_REGS_IP_CORE(regs);
+#if defined(__TARGET_ARCH_x86)
+	return KERNEL_READ(regs, ip);
+#else
+	return KERNEL_READ(regs, pc);
+#endif
 }
 
 /* What the call mapped, unmapped or changed, in bytes; brk: the growth, which may be negative. */
@@ -124,7 +128,7 @@ static __always_inline void call_end(struct task_struct *task, struct task_state
 	bool failed;
 	u64 at;
 
-	if (st->call_compat && st->call_result && !ret &&
+	if (cfg.probe && st->call_compat && st->call_result && !ret &&
 	    !bpf_probe_read_user(&addr, sizeof(addr), (void *)st->call_result))
 		ret = addr;
 	failed = call_failed(st, ret);
@@ -255,8 +259,9 @@ static __always_inline void native_args(struct task_state *st, struct pt_regs *r
 	struct user_pt_regs *user = (void *)regs;
 
 	st->call_args[0] = ((struct pt_regs *)regs)->orig_x0;
+#pragma unroll
 	for (int i = 1; i < 6; i++)
-		st->call_args[i] = BPF_CORE_READ((struct pt_regs *)user, regs[i]);
+		st->call_args[i] = KERNEL_READ((struct pt_regs *)user, regs[i]);
 }
 
 static __always_inline void compat_args(struct task_state *st, struct pt_regs *regs)
@@ -280,6 +285,8 @@ static __always_inline u32 compat_call(struct task_state *st, long nr)
 		st->call_args[5] <<= PAGE_SHIFT;
 		return FS_CALL_MMAP + 1;
 	case COMPAT_MMAP:
+		if (!cfg.probe)
+			return 0;
 		bpf_probe_read_user(old, sizeof(old), (void *)st->call_args[0]);
 		for (int i = 0; i < 6; i++)
 			st->call_args[i] = old[i];

@@ -517,7 +517,7 @@ int BPF_PROG(fault_signal, int sig, struct kernel_siginfo *info, struct task_str
 
 	if ((sig != SIGSEGV && sig != SIGBUS) || task != self)
 		return 0;
-	if ((u64)info <= 2 || BPF_CORE_READ(info, si_code) <= 0) /* sent by kill(2) */
+	if ((u64)info <= 2 || KERNEL_READ(info, si_code) <= 0) /* sent by kill(2) */
 		return 0;
 	st = task_state(self, false);
 	if (!st || !st->pending || !st->user)
@@ -547,8 +547,7 @@ int BPF_PROG(fault_exit)
 		return 0;
 	if (cfg.late && was_counted(task, st))
 		fault_late(task, st);
-	else if (BPF_CORE_READ(task, signal, oom_mm) &&
-		 (cfg.report_minor || !was_counted(task, st)))
+	else if (KERNEL_READ(task, signal, oom_mm) && (cfg.report_minor || !was_counted(task, st)))
 		fault_done(st, FS_CLASS_OOM, FS_FAULT_FAILED, 0);
 	else
 		fault_abandoned(task, st);

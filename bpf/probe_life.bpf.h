@@ -22,14 +22,14 @@ static __always_inline u64 task_cgroup_id(struct task_struct *task)
 	if (!cfg.want_cgroup)
 		return 0;
 	cg = cfg.cgroup_subsys < -1 ? cset_named_cgroup(cset) : cset_cgroup(cset);
-	return BPF_CORE_READ(cg, kn, id);
+	return KERNEL_READ(cg, kn, id);
 }
 
 static __always_inline u64 user_sp(struct task_struct *task)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 
-	return PT_REGS_SP_CORE(regs);
+	return KERNEL_READ(regs, sp);
 }
 
 /* arch system call numbers: clone3 is 435 everywhere */
@@ -45,16 +45,17 @@ static __always_inline u64 clone3_stack(struct task_struct *parent)
 	u64 args, low = 0;
 
 #if defined(__TARGET_ARCH_x86)
-	if (BPF_CORE_READ(regs, orig_ax) != NR_CLONE3)
+	if (KERNEL_READ(regs, orig_ax) != NR_CLONE3)
 		return 0;
-	args = is_compat_task(parent) ? (u32)BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di);
+	args = is_compat_task(parent) ? (u32)KERNEL_READ(regs, bx) : KERNEL_READ(regs, di);
 #else
-	if (BPF_CORE_READ(regs, syscallno) != NR_CLONE3)
+	if (KERNEL_READ(regs, syscallno) != NR_CLONE3)
 		return 0;
-	args = BPF_CORE_READ(regs, orig_x0);
+	args = KERNEL_READ(regs, orig_x0);
 #endif
-	bpf_probe_read_user(&low, sizeof(low),
-			    (void *)args + __builtin_offsetof(struct clone_args, stack));
+	if (cfg.probe)
+		bpf_probe_read_user(&low, sizeof(low),
+				    (void *)args + __builtin_offsetof(struct clone_args, stack));
 	return low;
 }
 
@@ -107,7 +108,7 @@ int BPF_PROG(life_fork, struct task_struct *child, u64 clone_flags)
 		if (clone_flags & CLONE_THREAD)
 			ev.stack_low = thread_stack_low(parent, ev.sp);
 	}
-	bpf_probe_read_kernel_str(ev.comm, sizeof(ev.comm), child->comm);
+	kernel_string(ev.comm, sizeof(ev.comm), child->comm);
 	control_send(&ev, sizeof(ev));
 	return 0;
 }
@@ -118,7 +119,7 @@ int BPF_PROG(life_fork, struct task_struct *child, u64 clone_flags)
  */
 static __always_inline u32 argument_pages(struct mm_struct *mm)
 {
-	u64 low = BPF_CORE_READ(mm, arg_start), at;
+	u64 low = KERNEL_READ(mm, arg_start), at;
 	struct vma_copy c;
 
 	if (!low || !vma_find(mm, low, &c, &at))
@@ -155,8 +156,8 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binp
 	ev->pad = 0;
 	ev->image = task_image(task);
 	ev->args_populated = argument_pages(task->mm);
-	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), task->comm);
-	bpf_probe_read_kernel_str(ev->path, sizeof(ev->path), BPF_CORE_READ(bprm, filename));
+	kernel_string(ev->comm, sizeof(ev->comm), task->comm);
+	kernel_string(ev->path, sizeof(ev->path), KERNEL_READ(bprm, filename));
 	control_send(ev, sizeof(*ev));
 	return 0;
 }
@@ -181,7 +182,7 @@ int BPF_PROG(life_exit)
 	ev.exit_code = task->exit_code;
 	ev.image = task_image(task);
 	/* do_exit() has dropped signal->live before the tracepoint */
-	ev.last = BPF_CORE_READ(task, signal, live.counter) == 0;
+	ev.last = KERNEL_READ(task, signal, live.counter) == 0;
 	control_send(&ev, sizeof(ev));
 	if (cfg.target == FS_TARGET_TASKS) {
 		pid = cfg.threads ? task->pid : pid;
@@ -201,7 +202,7 @@ int BPF_PROG(life_rename, struct task_struct *task, const char *comm)
 	head_init(&ev.head, FS_EVENT_RENAME, sizeof(ev));
 	ev.head.pid = task->tgid;
 	ev.head.tid = task->pid;
-	bpf_probe_read_kernel_str(ev.comm, sizeof(ev.comm), comm);
+	kernel_string(ev.comm, sizeof(ev.comm), comm);
 	control_send(&ev, sizeof(ev));
 	return 0;
 }

@@ -23,12 +23,20 @@ try {
 	u32 pad;
 };
 
-static __always_inline u64 probe_u64(u64 addr)
+/* The leaf entry for addr, reached as table_walk() does. */
+static __always_inline u64 leaf_entry(u64 base, u64 table, u64 addr, u32 levels)
 {
-	u64 v = 0;
+	u64 e = 0;
 
-	bpf_probe_read_kernel(&v, sizeof(v), (void *)addr);
-	return v;
+	for (u32 level = 5; level >= 1; level--) {
+		if (level > levels)
+			continue;
+		e = kernel_u64(table + ((addr >> (12 + 9 * (level - 1))) & 511) * 8);
+		if (!entry_present(e))
+			break;
+		table = base + (e & ENTRY_PHYS);
+	}
+	return e;
 }
 
 static long try_candidate(u32 gib, struct try *t)
@@ -38,18 +46,19 @@ static long try_candidate(u32 gib, struct try *t)
 	u64 table = t->pgd, e = 0, seen[4] = {};
 
 	if (t->levels == 5) {
-		e = probe_u64(table + ((t->addr >> 48) & 511) * 8);
+		e = kernel_u64(table + ((t->addr >> 48) & 511) * 8);
 		if (!entry_present(e))
 			return 0;
 		table = base + (e & ENTRY_PHYS);
 	}
 	for (int level = 4; level >= 1; level--) {
-		e = probe_u64(table + ((t->addr >> (12 + 9 * (level - 1))) & 511) * 8);
+		e = kernel_u64(table + ((t->addr >> (12 + 9 * (level - 1))) & 511) * 8);
 		if (!entry_present(e) || (level != 1 && level <= PUD_LEVEL && entry_huge(e)))
 			return 0;
 		table = base + (e & ENTRY_PHYS);
 	}
-	bpf_probe_read_kernel(seen, sizeof(seen), (void *)table + (t->addr & 0xfff));
+	for (u32 i = 0; i < 4; i++)
+		seen[i] = kernel_u64(table + (t->addr & 0xfff) + 8 * i);
 	if (seen[0] != t->magic[0] || seen[1] != t->magic[1] || seen[2] != t->magic[2] ||
 	    seen[3] != t->magic[3])
 		return 0;
@@ -63,7 +72,9 @@ int find_direct_map(struct fs_calibrate *arg)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct try t = {};
 
-	t.pgd = (u64)BPF_CORE_READ(task, mm, pgd);
+	/* as a number: with pointers the verifier does not let one reckon */
+	t.pgd = kernel_u64((u64)task + bpf_core_field_offset(struct task_struct, mm));
+	t.pgd = kernel_u64(t.pgd + bpf_core_field_offset(struct mm_struct, pgd));
 	t.addr = arg->addr;
 	t.levels = arg->levels;
 	t.magic[0] = arg->magic[0];
@@ -72,6 +83,8 @@ int find_direct_map(struct fs_calibrate *arg)
 	t.magic[3] = arg->magic[3];
 	bpf_loop(arg->candidates, try_candidate, &t, 0);
 	arg->direct_map = t.found;
+	if (t.found)
+		arg->entry = leaf_entry(t.found, t.pgd, arg->closed, t.levels);
 	arg->pgd = t.pgd;
 	return 0;
 }

@@ -120,14 +120,14 @@ struct {
 
 static __always_inline u8 file_region(u64 file, const struct vma_copy *c)
 {
-	struct inode *inode = BPF_CORE_READ((struct file *)file, f_inode);
-	u32 mode = BPF_CORE_READ(inode, i_mode);
+	struct inode *inode = KERNEL_READ((struct file *)file, f_inode);
+	u32 mode = KERNEL_READ(inode, i_mode);
 
 	if (c->flags & (VM_PFNMAP | VM_IO))
 		return FS_REGION_DEVICE;
 	/* MAP_SHARED of a file opened read-only keeps VM_MAYSHARE alone (mm/mmap.c) */
 	if (c->flags & VM_MAYSHARE) {
-		if (BPF_CORE_READ(inode, i_sb, s_magic) == TMPFS_MAGIC)
+		if (KERNEL_READ(inode, i_sb, s_magic) == TMPFS_MAGIC)
 			return FS_REGION_SHM;
 		return (mode & S_IFMT) == S_IFCHR ? FS_REGION_DEVICE : FS_REGION_FILE_SHARED;
 	}
@@ -197,9 +197,9 @@ static __always_inline void read_anon_name(u64 vma, struct fs_region_event *ev)
 	ev->anon_name[0] = 0;
 	if (!bpf_core_field_exists(v->anon_name))
 		return;
-	name = BPF_CORE_READ(v, anon_name);
+	name = KERNEL_READ(v, anon_name);
 	if (name)
-		bpf_probe_read_kernel_str(ev->anon_name, sizeof(ev->anon_name), &name->name);
+		kernel_string(ev->anon_name, sizeof(ev->anon_name), &name->name);
 }
 
 static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vma_copy *c,
@@ -232,10 +232,10 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 	ev->end = slot->end;
 	ev->pgoff = slot->pgoff >> PAGE_SHIFT;
 	ev->vm_flags = c->flags & 0xffffffff;
-	ev->end_data = BPF_CORE_READ(mm, end_data);
-	ev->start_brk = BPF_CORE_READ(mm, start_brk);
-	ev->brk = BPF_CORE_READ(mm, brk);
-	ev->start_stack = BPF_CORE_READ(mm, start_stack);
+	ev->end_data = KERNEL_READ(mm, end_data);
+	ev->start_brk = KERNEL_READ(mm, start_brk);
+	ev->brk = KERNEL_READ(mm, brk);
+	ev->start_stack = KERNEL_READ(mm, start_stack);
 	ev->region = slot->region;
 	__builtin_memset(ev->pad, 0, sizeof(ev->pad));
 	ev->prev_start = look->before.start;

@@ -67,30 +67,29 @@ static __always_inline struct cgroup *cset_cgroup(struct css_set *cset)
 	int subsys = cfg.cgroup_subsys;
 
 	if (subsys >= 0 && subsys < 16) {
-		struct cgroup_subsys_state *css = NULL;
+		struct cgroup_subsys_state *css = (void *)kernel_u64(
+			(u64)cset + bpf_core_field_offset(struct css_set, subsys) +
+			subsys * sizeof(void *));
 
-		bpf_probe_read_kernel(&css, sizeof(css),
-				      (void *)cset + bpf_core_field_offset(struct css_set, subsys) +
-					      subsys * sizeof(void *));
-		return BPF_CORE_READ(css, cgroup);
+		return KERNEL_READ(css, cgroup);
 	}
-	return BPF_CORE_READ(cset, dfl_cgrp);
+	return KERNEL_READ(cset, dfl_cgrp);
 }
 
 /* A named v1 hierarchy has no controller: its cgroup is found among the css_set's links. */
 static __always_inline struct cgroup *cset_named_cgroup(struct css_set *cset)
 {
 	struct list_head *head = (void *)cset + bpf_core_field_offset(struct css_set, cgrp_links);
-	struct list_head *pos = BPF_CORE_READ(head, next);
+	struct list_head *pos = KERNEL_READ(head, next);
 
 	for (int i = 0; i < 16 && pos != head && pos; i++) {
 		struct cgrp_cset_link *link =
 			(void *)pos - bpf_core_field_offset(struct cgrp_cset_link, cgrp_link);
-		struct cgroup *cg = BPF_CORE_READ(link, cgrp);
+		struct cgroup *cg = KERNEL_READ(link, cgrp);
 
-		if (BPF_CORE_READ(cg, root, hierarchy_id) == cfg.cgroup_hierarchy)
+		if (KERNEL_READ(cg, root, hierarchy_id) == cfg.cgroup_hierarchy)
 			return cg;
-		pos = BPF_CORE_READ(pos, next);
+		pos = KERNEL_READ(pos, next);
 	}
 	return NULL;
 }
@@ -100,14 +99,13 @@ static __always_inline struct cgroup *cset_named_cgroup(struct css_set *cset)
 /* Is the cgroup the wanted one, or below it? cgroup.ancestors: 6.1, commit 7f203bc89eb6. */
 static __always_inline bool cgroup_is_wanted(struct cgroup *cg)
 {
-	u32 level = BPF_CORE_READ(cg, level);
-	struct cgroup *up = NULL;
+	u32 level = KERNEL_READ(cg, level);
+	struct cgroup *up;
 
 	for (u32 i = 0; i < CGROUP_MAX_DEPTH && i <= level; i++) {
-		bpf_probe_read_kernel(&up, sizeof(up),
-				      (void *)cg + bpf_core_field_offset(struct cgroup, ancestors) +
-					      i * sizeof(void *));
-		if (BPF_CORE_READ(up, kn, id) == cfg.cgroup_id)
+		up = (void *)kernel_u64((u64)cg + bpf_core_field_offset(struct cgroup, ancestors) +
+					i * sizeof(void *));
+		if (KERNEL_READ(up, kn, id) == cfg.cgroup_id)
 			return true;
 	}
 	return false;
@@ -123,7 +121,7 @@ static __always_inline void update_cgroup(struct task_state *st, struct task_str
 		return;
 	st->cset = (u64)cset;
 	cg = cfg.cgroup_subsys < -1 ? cset_named_cgroup(cset) : cset_cgroup(cset);
-	st->cgroup_id = BPF_CORE_READ(cg, kn, id);
+	st->cgroup_id = KERNEL_READ(cg, kn, id);
 	st->cgroup_ok = !cfg.cgroup_id || cgroup_is_wanted(cg);
 #pragma unroll
 	for (int i = 0; i < VMA_CACHE; i++) /* cells are per cgroup: look them up again */
@@ -142,10 +140,11 @@ static __always_inline bool task_matches(struct task_state *st, struct task_stru
 	if (cfg.cgroup_id && !st->cgroup_ok)
 		return false;
 	if (cfg.ncomms) {
-		u64 *comm = (u64 *)((void *)task + bpf_core_field_offset(struct task_struct, comm));
+		u64 comm = (u64)task + bpf_core_field_offset(struct task_struct, comm);
 		u64 now[2];
 
-		bpf_probe_read_kernel(now, sizeof(now), comm);
+		now[0] = kernel_u64(comm);
+		now[1] = kernel_u64(comm + 8);
 		if (st->comm[0] != now[0] || st->comm[1] != now[1]) {
 			st->comm[0] = now[0];
 			st->comm[1] = now[1];

@@ -151,13 +151,13 @@ static __always_inline bool vma_read(u64 at, struct vma_copy *c)
 		c->file = (u64)vma->vm_file;
 		c->ops = (u64)vma->vm_ops;
 	} else {
-		c->start = BPF_CORE_READ(vma, vm_start);
-		c->end = BPF_CORE_READ(vma, vm_end);
-		c->mm = (u64)BPF_CORE_READ(vma, vm_mm);
-		c->flags = BPF_CORE_READ(vma, vm_flags);
-		c->pgoff = BPF_CORE_READ(vma, vm_pgoff);
-		c->file = (u64)BPF_CORE_READ(vma, vm_file);
-		c->ops = (u64)BPF_CORE_READ(vma, vm_ops);
+		c->start = KERNEL_READ(vma, vm_start);
+		c->end = KERNEL_READ(vma, vm_end);
+		c->mm = (u64)KERNEL_READ(vma, vm_mm);
+		c->flags = KERNEL_READ(vma, vm_flags);
+		c->pgoff = KERNEL_READ(vma, vm_pgoff);
+		c->file = (u64)KERNEL_READ(vma, vm_file);
+		c->ops = (u64)KERNEL_READ(vma, vm_ops);
 	}
 	return c->mm;
 }
@@ -175,10 +175,16 @@ static __always_inline void mm_read(struct mm_struct *mm, struct mm_copy *c)
 		c->start_brk = mm->start_brk;
 		c->brk = mm->brk;
 	} else {
-		c->start_stack = BPF_CORE_READ(mm, start_stack);
-		c->start_brk = BPF_CORE_READ(mm, start_brk);
-		c->brk = BPF_CORE_READ(mm, brk);
+		c->start_stack = KERNEL_READ(mm, start_stack);
+		c->start_brk = KERNEL_READ(mm, start_brk);
+		c->brk = KERNEL_READ(mm, brk);
 	}
+}
+
+/* A number, as global functions want it. */
+static __always_inline u64 tree_root(struct mm_struct *mm)
+{
+	return kernel_u64((u64)mm + bpf_core_field_offset(struct mm_struct, mm_mt.ma_root));
 }
 
 /* The VMA that holds addr, checked. false: none. */
@@ -186,7 +192,7 @@ static __always_inline bool vma_find(struct mm_struct *mm, u64 addr, struct vma_
 {
 #pragma unroll
 	for (int try = 0; try < 2; try++) {
-		*at = maple_walk((u64)BPF_CORE_READ(mm, mm_mt.ma_root), addr, NULL);
+		*at = maple_walk(tree_root(mm), addr, NULL);
 		if (!*at)
 			return false;
 		if (vma_read(*at, c) && c->mm == (u64)mm && c->start <= addr && addr < c->end)
@@ -205,7 +211,7 @@ static __always_inline bool vma_will_grow(struct mm_struct *mm, u64 addr, struct
 {
 	u64 last = 0, start = addr & ~4095UL;
 
-	maple_walk((u64)BPF_CORE_READ(mm, mm_mt.ma_root), addr, &last);
+	maple_walk(tree_root(mm), addr, &last);
 	if (!last || !vma_find(mm, last + 1, c, at) || !(c->flags & VM_GROWSDOWN))
 		return false;
 	c->pgoff -= (c->start - start) >> PAGE_SHIFT;

@@ -47,6 +47,7 @@ struct fs_config {
 	__u8 in_kernel;    /* aggregate in the kernel, stream only what it cannot name */
 	__u8 tables;       /* read page tables: fs_tables has been, or will be, filled in */
 	__u8 cast;         /* bpf_rdonly_cast exists */
+	__u8 probe;        /* bpf_probe_read_* may be called */
 	__u8 lock_seq;     /* mm->mm_lock_seq exists and can be trusted */
 	__u8 report_minor; /* -F */
 	__u8 report_major;
@@ -60,14 +61,15 @@ struct fs_config {
 	__u8 late;          /* some faults, or all, are looked at only after they were counted */
 	__u8 numa;          /* NUMA balancing is on: look for its faults */
 	__u8 check_members; /* fault events are not opened per task: look in `targets` */
-	__u8 pad[5];
+	__u8 pad[4];
 };
 
 /* How page tables are reached: found by the loader once the programs are loaded. */
 struct fs_tables {
 	__u64 direct_map; /* virtual address of physical 0; 0: not known */
 	__u32 levels;     /* 4 or 5 */
-	__u32 pad;
+	__u32 swap_shift; /* arm64: lowest bit of the type in a swap entry */
+	__u64 no_access;  /* arm64: the bit that says: mapped, though not valid */
 };
 
 /*
@@ -145,6 +147,8 @@ struct fs_calibrate {
 	__u64 magic[4];
 	__u32 levels;     /* in */
 	__u32 candidates; /* in: GiB of physical address space to try */
+	__u64 closed;     /* in: a resident page that mprotect has taken all access from */
+	__u64 entry;      /* out: that page's entry */
 	__u64 direct_map; /* out, 0: not found */
 	__u64 pgd;        /* out */
 };

@@ -228,10 +228,6 @@ static int attach_cpus(struct session *s)
 {
 	int err;
 
-	if (!s->cpu_watched)
-		s->cpu_watched = calloc(s->ncpus, sizeof(*s->cpu_watched));
-	if (!s->cpu_watched)
-		return -ENOMEM;
 	for (__u32 cpu = 0; cpu < s->ncpus; cpu++) {
 		if (s->cpu_watched[cpu])
 			continue;
@@ -243,39 +239,50 @@ static int attach_cpus(struct session *s)
 	return 0;
 }
 
-/* A CPU that goes offline loses its events: new ones are opened when it is back. */
-static void forget_offline(struct session *s)
+/*
+ * What tells that a CPU has been away meanwhile: the directory of its topology is made anew when it
+ * comes online (drivers/base/topology.c). 0: it is offline.
+ */
+static __u64 cpu_stamp(__u32 cpu)
 {
 	char path[64];
-	FILE *f;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology", cpu);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+/* A CPU that goes offline loses its events: new ones are opened when it is back. */
+static bool forget_cpus(struct session *s)
+{
+	bool changed = false;
+	__u64 stamp;
 
 	for (__u32 cpu = 0; cpu < s->ncpus; cpu++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
-		f = fopen(path, "re"); /* none: it cannot go */
-		if (f && fgetc(f) == '0')
-			s->cpu_watched[cpu] = false;
-		if (f)
-			fclose(f);
+		stamp = cpu_stamp(cpu);
+		if (stamp == s->cpu_stamps[cpu])
+			continue;
+		s->cpu_stamps[cpu] = stamp;
+		s->cpu_watched[cpu] = false;
+		changed = true;
 	}
+	return changed;
+}
+
+static int watch_cpus(struct session *s)
+{
+	s->cpu_watched = calloc(s->ncpus, sizeof(*s->cpu_watched));
+	s->cpu_stamps = calloc(s->ncpus, sizeof(*s->cpu_stamps));
+	if (!s->cpu_watched || !s->cpu_stamps)
+		return -ENOMEM;
+	forget_cpus(s);
+	return attach_cpus(s);
 }
 
 void session__meet_cpus(struct session *s)
 {
-	char now[256] = "";
-	FILE *f;
-
-	if (!s->cpu_watched)
-		return;
-	f = fopen("/sys/devices/system/cpu/online", "re");
-	if (!f)
-		return;
-	if (fgets(now, sizeof(now), f) && strcmp(now, s->cpus_online)) {
-		forget_offline(s);
-		if (*s->cpus_online && attach_cpus(s))
-			log_warn("faults of a CPU that has come online are not seen");
-		memcpy(s->cpus_online, now, sizeof(now));
-	}
-	fclose(f);
+	if (s->cpu_watched && forget_cpus(s) && attach_cpus(s))
+		log_warn("faults of a CPU that has come online are not seen");
 }
 
 static int attach_faults(struct session *s)
@@ -286,7 +293,7 @@ static int attach_faults(struct session *s)
 	if (!s->opts.faults)
 		return 0;
 	/* ends before beginnings: a fault in kernel mode whose end is not seen looks like EFAULT */
-	err = per_task(s) ? 0 : attach_cpus(s);
+	err = per_task(s) ? 0 : watch_cpus(s);
 	if (!err)
 		err = attach_link(s, bpf_object__find_program_by_name(obj, "fault_counted"));
 	if (!err)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "live/features.h"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -55,6 +56,10 @@ static const struct feature_row rows[FEATURE_NR] = {
 	[FEATURE_CAST] = {
 		"rdonly-cast", "reading kernel memory with plain loads (bpf_rdonly_cast)", "probe reads",
 		"each fault costs about 100 ns more", false,
+	},
+	[FEATURE_PROBE_READS] = {
+		"probe-reads", "reading memory of programs (bpf_probe_read_user)", "none",
+		"stacks given to clone3 and some mapping calls of 32-bit tasks are not known", false,
 	},
 	[FEATURE_LOCK_SEQ] = {
 		"lock-seq", "knowing that a VMA found before is still there (mm_lock_seq)",
@@ -173,6 +178,30 @@ static void probe_event(struct feature_state *st, int pid, int cpu, bool inherit
 	st->available = true;
 }
 
+/* Refused by a kernel that is locked down in confidentiality mode: LOCKDOWN_BPF_READ_KERNEL. */
+static void probe_reads(struct feature_state *st)
+{
+	/* bpf_probe_read_kernel(fp - 8, 8, 0); return 0 */
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 1, .imm = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACEPOINT, "fs_probe", "GPL", insns,
+			       sizeof(insns) / sizeof(insns[0]), NULL);
+
+	/* any other error is not about this: loading the programs will tell */
+	st->available = fd >= 0 || errno != EINVAL;
+	if (!st->available)
+		absent(st, "the kernel is locked down in confidentiality mode");
+	if (fd >= 0)
+		close(fd);
+}
+
 static void probe_types(struct features *f)
 {
 	struct feature_state *st = f->state;
@@ -219,6 +248,7 @@ static void probe_all(struct features *f)
 	probe_tracepoints(f, FEATURE_MEMCG_EVENTS, memcg);
 	if (st[FEATURE_MEMCG_EVENTS].available && !memory_controller_on())
 		absent(&st[FEATURE_MEMCG_EVENTS], "the memory controller is switched off");
+	probe_reads(&st[FEATURE_PROBE_READS]);
 	probe_event(&st[FEATURE_SOFTWARE_EVENTS], -1, 0, false);
 	probe_event(&st[FEATURE_TASK_EVENTS], 0, -1, true);
 	f->tracefs_fd = tracefs__open();
@@ -301,6 +331,15 @@ int features__check(const struct features *f)
 			log_error("cannot do without %s: %s", rows[i].name, rows[i].what);
 		else
 			log_error("this kernel cannot do it: %s", f->state[i].why);
+		return -ENOTSUP;
+	}
+	if (!features__use(f, FEATURE_CAST) && !features__use(f, FEATURE_PROBE_READS)) {
+		if (f->state[FEATURE_CAST].left_out || f->state[FEATURE_PROBE_READS].left_out)
+			log_error("cannot do without both %s and %s", rows[FEATURE_CAST].name,
+				  rows[FEATURE_PROBE_READS].name);
+		else
+			log_error("this kernel cannot do it: %s, and there is %s",
+				  f->state[FEATURE_PROBE_READS].why, f->state[FEATURE_CAST].why);
 		return -ENOTSUP;
 	}
 	return 0;

@@ -20,6 +20,7 @@
 #define MIB                    (1024ULL * 1024)
 #define DEFAULT_RING_BYTES     (16 * MIB)
 #define MIN_RING_RECORDS_SHIFT 8
+#define PAGE_BYTES             4096UL
 #define CALIBRATE_GIB          (64 * 1024) /* 64 TiB: what four levels can map */
 
 /* Fault records per CPU, a power of two, within the budget; the rest of it is for control events. */
@@ -112,6 +113,7 @@ static enum session_result configure(struct session *s)
 	cfg->in_kernel = o->in_kernel;
 	cfg->tables = features__use(s->features, FEATURE_PAGE_TABLES);
 	cfg->cast = features__use(s->features, FEATURE_CAST);
+	cfg->probe = features__use(s->features, FEATURE_PROBE_READS);
 	cfg->lock_seq = features__use(s->features, FEATURE_LOCK_SEQ);
 	cfg->report_minor = o->minor;
 	cfg->report_major = o->major;
@@ -165,27 +167,45 @@ static int fill_shards(struct session *s)
 	return 0;
 }
 
+/*
+ * arm64: how entries that are not valid are made up, by that of a page without access. Linux 6.10
+ * moved the type of swap entries to make room for the bit that tells a mapped page, in one change
+ * ("arm64/mm: Move PTE_PRESENT_INVALID to overlay PTE_NG"): who knows the one
+ * knows the other. A bit of an offset or a type is not taken for it: the page is not swapped out.
+ */
+static void learn_layout(volatile struct fs_tables *tables, __u64 entry)
+{
+	const __u64 prot_none = 1ULL << 58, present_invalid = 1ULL << 11;
+
+	tables->no_access = entry & prot_none ? prot_none : present_invalid;
+	tables->swap_shift = entry & prot_none ? 3 : 6;
+	log_debug("page tables: an entry without access is %#llx", entry);
+}
+
 /* Find the direct map: see bpf/probe_setup.bpf.h. */
 static void calibrate(struct session *s)
 {
 	struct feature_state *st = &s->features->state[FEATURE_PAGE_TABLES];
 	struct fs_calibrate arg = { .candidates = CALIBRATE_GIB };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
-	__u64 *page;
+	char *pages;
 
 	st->available = false;
-	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
-		    -1, 0);
-	if (page == MAP_FAILED || getrandom(page, sizeof(arg.magic), 0) != sizeof(arg.magic))
+	pages = mmap(NULL, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (pages == MAP_FAILED || getrandom(pages, sizeof(arg.magic), 0) != sizeof(arg.magic) ||
+	    mprotect(pages + PAGE_BYTES, PAGE_BYTES, PROT_NONE))
 		goto out;
-	arg.addr = (unsigned long)page;
-	memcpy(arg.magic, page, sizeof(arg.magic));
+	arg.addr = (unsigned long)pages;
+	arg.closed = arg.addr + PAGE_BYTES;
+	memcpy(arg.magic, pages, sizeof(arg.magic));
 	for (arg.levels = 4; arg.levels <= 5 && !arg.direct_map; arg.levels++)
 		if (bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.find_direct_map), &run))
 			break;
 	if (arg.direct_map) {
 		s->skel->bss->tables.direct_map = arg.direct_map;
 		s->skel->bss->tables.levels = arg.levels - 1;
+		learn_layout(&s->skel->bss->tables, arg.entry);
 		st->available = true;
 		log_debug("page tables: %u levels, direct map at %#llx", arg.levels - 1,
 			  arg.direct_map);
@@ -193,8 +213,8 @@ static void calibrate(struct session *s)
 out:
 	if (!st->available)
 		snprintf(st->why, sizeof(st->why), "the direct map was not found");
-	if (page != MAP_FAILED)
-		munmap(page, 4096);
+	if (pages != MAP_FAILED)
+		munmap(pages, 2 * PAGE_BYTES);
 }
 
 static int open_stream(struct session *s)
@@ -405,6 +425,7 @@ void session__close(struct session *s)
 		close(s->shard_fds[i]);
 	free(s->shard_fds);
 	free(s->cpu_watched);
+	free(s->cpu_stamps);
 	faultsnoop_bpf__destroy(s->skel);
 	free(s);
 }

@@ -42,8 +42,8 @@ struct session {
 	bool stopped;
 	__u64 events_counted; /* MIN and MAJ events, by the events' own counters */
 	__u64 recursion;
-	bool *cpu_watched;     /* by CPU: its events are open; NULL: events are per task */
-	char cpus_online[256]; /* as sysfs had it last */
+	bool *cpu_watched; /* by CPU: its events are open; NULL: events are per task */
+	__u64 *cpu_stamps; /* as they were last: cpu_stamp() */
 	__u64 cpus_looked_ns;
 	bool raw_attached;   /* raw_enter and raw_exit serve 32-bit tasks */
 	__u64 unseen_compat; /* 32-bit images whose first calls could not be seen */

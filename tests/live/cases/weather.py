@@ -358,14 +358,3 @@ def closed_streams():
     """Started without stdin, stdout and stderr."""
     result = run(["sh", "-c", '"$0" stat -a -d 0.1 <&- >&- 2>&-', harness.FAULTSNOOP])
     check(result.status in (0, 1), f"status {result.status}")
-
-
-@case("cpu-comes-online")
-def cpu_online():
-    raise Skip("takes a CPU away from this machine; tests/vm runs it in a VM")
-
-
-@cases("vm", [("swap", "needs a swap device"), ("oom", "makes the kernel kill for memory"),
-              ("numa", "needs two NUMA nodes"), ("old-kernel", "needs a kernel below 6.1")])
-def vm_only(_, why):
-    raise Skip(f"{why}; tests/vm runs it in a VM")
