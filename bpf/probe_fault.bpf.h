@@ -118,7 +118,10 @@ static __always_inline u8 access_from_entries(const struct task_state *st,
 		return FS_ACCESS_READ;
 	if (present || (before.level && entry_protnone(before.value)))
 		return entry_dirty(before.value) ? FS_ACCESS_UNKNOWN : FS_ACCESS_WRITE;
-	return mapped_dirty(slot) ? FS_ACCESS_UNKNOWN : FS_ACCESS_WRITE;
+	/* a huge page where a table was: khugepaged has collapsed it meanwhile, and maps it dirty */
+	if (mapped_dirty(slot) || (before.level && before.level < after.level))
+		return FS_ACCESS_UNKNOWN;
+	return FS_ACCESS_WRITE;
 }
 
 /* Has the stack to grow for this fault to succeed? */

@@ -78,7 +78,9 @@ static __always_inline void begin(struct vm_area_struct *vma, unsigned long addr
 	ORACLE_FLAGS(FLAG)
 #undef FLAG
 	read_vma(&f, vma);
-	if (bpf_map_update_elem(&begun, &id, &f, BPF_ANY))
+	/* one that stands there is of a call whose end was missed */
+	if (bpf_map_update_elem(&begun, &id, &f, BPF_NOEXIST) &&
+	    (__sync_fetch_and_add(&lost, 1), bpf_map_update_elem(&begun, &id, &f, BPF_ANY)))
 		__sync_fetch_and_add(&lost, 1);
 }
 
