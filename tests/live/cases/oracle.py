@@ -197,7 +197,8 @@ def faults_of_oracle(calls, ours):
     """Calls that completed a fault, of the traced program: from its execve on, and of its
     children."""
     first, pids = ours[0]["pid"], {o["pid"] for o in ours}
-    snoops = {c["pid"] for c in calls} - pids
+    # trace's own processes were there before; a child that trace never saw is none of them
+    snoops = {c["pid"] for c in calls if c["time_ns"] < ours[0]["time_ns"]} - pids
     found = [c for c in calls if c["pid"] not in snoops and not (c["pid"] == first and c["no_exec"])]
     # after RETRY comes another call, or a signal and then the same exception
     return [c for c in found if not {"RETRY", "SIGSEGV", "OOM"} & set(c["result"])], \
