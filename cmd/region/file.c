@@ -170,7 +170,11 @@ static bool is_object(int fd, const struct object *o)
 		return false;
 	if ((major(st.st_dev) << 20 | minor(st.st_dev)) == o->key.dev)
 		return true;
-	return has_other_devices(o->magic) && !fstatfs(fd, &fs) && (__u32)fs.f_type == o->magic;
+	if (fstatfs(fd, &fs))
+		return false;
+	/* up to 6.7 a mapping of an overlay's file shows the device and inode of the layer below */
+	return (has_other_devices(o->magic) && (__u32)fs.f_type == o->magic) ||
+	       fs.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
 static bool is_regular(int fd)
