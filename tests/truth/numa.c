@@ -18,17 +18,9 @@ static char text[1 << 16] = { 1 };
 static long long hint_faults(void)
 {
 	static const char name[] = "\nnuma_hint_faults ";
-	int fd = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
-	size_t len = 0;
 	const char *at;
-	ssize_t n;
 
-	if (fd < 0)
-		truth_die_errno("/proc/vmstat");
-	while (len < sizeof(text) - 1 && (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
-		len += n;
-	close(fd);
-	text[len] = 0;
+	truth_slurp("/proc/vmstat", text, sizeof(text));
 	at = strstr(text, name);
 	if (!at)
 		truth_die(TRUTH_CANNOT, "no NUMA hinting faults in /proc/vmstat");

@@ -54,16 +54,9 @@ static long long swapped_kib(const char *mem)
 	static char text[1 << 16] = { 1 };
 	unsigned long start;
 	long long kib = -1;
-	size_t len = 0;
-	ssize_t n;
-	int fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC), here = 0;
+	int here = 0;
 
-	if (fd < 0)
-		truth_die_errno("/proc/self/smaps");
-	while (len < sizeof(text) - 1 && (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
-		len += n;
-	close(fd);
-	text[len] = 0;
+	truth_slurp("/proc/self/smaps", text, sizeof(text));
 	for (char *line = text; line && *line; line = strchr(line, '\n'), line += !!line) {
 		char dash;
 

@@ -175,6 +175,21 @@ static inline void truth_readmem(const char *mem, unsigned int n, unsigned int s
 		(void)((const volatile char *)mem)[(size_t)i * step * truth.page];
 }
 
+/* The whole of a file of /proc, as far as it fits; ends with a zero byte. */
+static inline void truth_slurp(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		truth_die_errno(path);
+	while (len < size - 1 && (n = read(fd, text + len, size - 1 - len)) > 0)
+		len += n;
+	close(fd);
+	text[len] = 0;
+}
+
 static inline char *truth_map(size_t pages, int prot, int flags, int fd)
 {
 	void *mem = mmap(NULL, pages * truth.page, prot, flags, fd, 0);
