@@ -83,22 +83,14 @@ static __always_inline u64 thread_stack_low(struct task_struct *parent, u64 sp)
 	return low > look->vma.start ? low : look->vma.start;
 }
 
-SEC("?tp_btf/task_newtask")
-int BPF_PROG(life_fork, struct task_struct *child, u64 clone_flags)
+/* Who has been made: a thread of current's process, or a process. */
+static __always_inline void fork_send(struct task_struct *parent, struct task_struct *child,
+				      u64 clone_flags)
 {
-	struct task_struct *parent = bpf_get_current_task_btf();
-	u32 pid = child->tgid, one = 1;
 	struct fs_fork_event ev = {};
 
-	if (!reported(parent))
-		return 0;
-	if (cfg.target == FS_TARGET_TASKS && pid != parent->tgid) {
-		if (!cfg.follow || cfg.threads)
-			return 0;
-		bpf_map_update_elem(&targets, &pid, &one, BPF_ANY);
-	}
 	head_init(&ev.head, FS_EVENT_FORK, sizeof(ev));
-	ev.child_pid = pid;
+	ev.child_pid = child->tgid;
 	ev.child_tid = child->pid;
 	ev.clone_flags = clone_flags;
 	ev.mm = (u64)child->mm;
@@ -110,6 +102,39 @@ int BPF_PROG(life_fork, struct task_struct *child, u64 clone_flags)
 	}
 	kernel_string(ev.comm, sizeof(ev.comm), child->comm);
 	control_send(&ev, sizeof(ev));
+}
+
+SEC("?tp_btf/task_newtask")
+int BPF_PROG(life_fork, struct task_struct *child, u64 clone_flags)
+{
+	struct task_struct *parent = bpf_get_current_task_btf();
+	u32 pid = child->tgid, one = 1;
+
+	if (!reported(parent))
+		return 0;
+	if (cfg.target == FS_TARGET_TASKS && pid != parent->tgid) {
+		if (!cfg.follow || cfg.threads)
+			return 0;
+		bpf_map_update_elem(&targets, &pid, &one, BPF_ANY);
+	}
+	fork_send(parent, child, clone_flags);
+	return 0;
+}
+
+/*
+ * A kernel that preempts programs does not run life_fork for one task while another on the same CPU
+ * is stopped in it: the child would not be followed. This tracepoint comes later in the same call,
+ * before the child runs.
+ */
+SEC("?tp_btf/sched_process_fork")
+int BPF_PROG(life_fork_missed, struct task_struct *parent, struct task_struct *child)
+{
+	u32 pid = child->tgid, one = 1;
+
+	if (pid == parent->tgid || !is_member(parent) || bpf_map_lookup_elem(&targets, &pid))
+		return 0;
+	bpf_map_update_elem(&targets, &pid, &one, BPF_ANY);
+	fork_send(parent, child, child->mm == parent->mm ? CLONE_VM : 0);
 	return 0;
 }
 

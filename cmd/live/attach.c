@@ -75,6 +75,7 @@ void session__choose_programs(struct session *s)
 	bool native = calls && features__use(f, FEATURE_SYSCALL_TRACEPOINTS);
 	bool raw = calls && features__use(f, FEATURE_RAW_SYSCALLS);
 	struct faultsnoop_bpf *k = s->skel;
+	const volatile struct fs_config *cfg = &k->rodata->cfg;
 	struct bpf_program *prog;
 
 	want(k->progs.fault_min,
@@ -94,6 +95,9 @@ void session__choose_programs(struct session *s)
 	want(k->progs.fault_signal, faults && features__use(f, FEATURE_SIGNALS));
 	want(k->progs.fault_exit, faults && features__use(f, FEATURE_LIFETIMES));
 	want(k->progs.life_fork, features__use(f, FEATURE_LIFETIMES));
+	want(k->progs.life_fork_missed,
+	     features__use(f, FEATURE_LIFETIMES) && cfg->target == FS_TARGET_TASKS && cfg->follow &&
+		     !cfg->threads);
 	want(k->progs.life_exec, features__use(f, FEATURE_LIFETIMES));
 	want(k->progs.life_exit, features__use(f, FEATURE_LIFETIMES));
 	want(k->progs.life_rename, features__use(f, FEATURE_LIFETIMES));
@@ -128,8 +132,9 @@ static int attach_link(struct session *s, struct bpf_program *prog)
 
 static int attach_lives(struct session *s)
 {
-	struct bpf_program *progs[] = { s->skel->progs.life_fork, s->skel->progs.life_exec,
-					s->skel->progs.life_exit, s->skel->progs.life_rename };
+	struct bpf_program *progs[] = { s->skel->progs.life_fork, s->skel->progs.life_fork_missed,
+					s->skel->progs.life_exec, s->skel->progs.life_exit,
+					s->skel->progs.life_rename };
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(progs) / sizeof(progs[0]) && !err; i++)

@@ -280,12 +280,19 @@ def try_case(one, verbose):
     return word, why
 
 
-def matches(name, patterns):
-    """Does one of the patterns match, and none that begins with an exclamation mark?"""
+def chosen_cases(patterns):
+    """Those that one of the patterns picks, and none that begins with an exclamation mark. The whole
+    name of a case picks that one."""
+    names = {c.name for c in _cases}
     wanted = [p for p in patterns if not p.startswith("!")]
-    if any(fnmatch.fnmatch(name, p[1:]) for p in patterns if p.startswith("!")):
-        return False
-    return not wanted or any(p in name or fnmatch.fnmatch(name, p) for p in wanted)
+
+    def picks(pattern, name):
+        return name == pattern if pattern in names else \
+            pattern in name or fnmatch.fnmatch(name, pattern)
+
+    return [c for c in _cases
+            if (not wanted or any(picks(p, c.name) for p in wanted)) and
+            not any(fnmatch.fnmatch(c.name, p[1:]) for p in patterns if p.startswith("!"))]
 
 
 def load_cases():
@@ -323,7 +330,7 @@ def main(argv):
         build_truth(args.build)
         return 0
     load_cases()
-    chosen = [c for c in _cases if matches(c.name, args.patterns)]
+    chosen = chosen_cases(args.patterns)
     for one in chosen:
         one.timeout *= args.slow
     if args.list:

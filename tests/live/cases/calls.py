@@ -47,12 +47,12 @@ def sizes():
         check(least <= calls[name]["bytes"] < most, f"bytes of {name} beside its sizes: {slots}")
 
 
-@cases("calls", PARTS)
+@cases("calls", [*PARTS, "all"])
 def calls(part):
     compare("calls", part)
 
 
-@cases("calls-32-bit", PARTS)
+@cases("calls-32-bit", [*PARTS, "all"])
 def calls_32(part):
     compare("calls32", part)
 
