@@ -146,7 +146,7 @@ static __always_inline void fault_emit(struct fs_cpu *cpu, struct task_state *st
 	f->region = slot->region;
 	f->class = class;
 	f->access = st->access;
-	f->flags = flags;
+	f->flags = flags | st->loading;
 	f->order = order;
 	f->pad = 0;
 	f->cpu = id;

@@ -304,6 +304,8 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 	st->addr = addr;
 	st->ip = ip;
 	st->user = user;
+	if (user)
+		st->loading = 0;
 	st->access = access;
 	if (cfg.numa)
 		st->numa = cfg.numa ? task_numa_mark(task) : 0;

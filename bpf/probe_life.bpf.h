@@ -168,10 +168,12 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binp
 	ev->cgroup_id = task_cgroup_id(task);
 	ev->usage.min_flt = task->min_flt;
 	ev->usage.maj_flt = task->maj_flt;
+	ev->loaded_ns = ev->head.time_ns;
 	st = task_state(task, false);
 	if (st && cfg.late && st->pending && was_counted(task, st))
 		fault_late(task, st);
 	if (st && st->mm == ev->mm) { /* the new image has faulted already, while it was loaded */
+		st->loading = 0;
 		ev->usage.min_flt -= st->seen_min - st->image_min;
 		ev->usage.maj_flt -= st->seen_maj - st->image_maj;
 		ev->head.time_ns = st->mm_since_ns - 1; /* and those faults are its own */
@@ -222,7 +224,8 @@ int BPF_PROG(life_rename, struct task_struct *task, const char *comm)
 {
 	struct fs_rename_event ev = {};
 
-	if (!reported(task) || in_execve(task)) /* execve names the new image, in its own event */
+	/* execve names the new image, in its own event; one more before that does no harm */
+	if (!reported(task) || in_execve(task, false))
 		return 0;
 	head_init(&ev.head, FS_EVENT_RENAME, sizeof(ev));
 	ev.head.pid = task->tgid;

@@ -48,6 +48,7 @@ struct task_state {
 	u8 next;      /* vmas entry to replace */
 	u8 exiting;   /* its cells are being taken back */
 	u8 grows;     /* vmas[VMA_CACHE] is a stack that has not grown to the address yet */
+	u8 loading;   /* FS_FAULT_LOADING while execve loads what it is to run */
 	u64 pmd_gib;  /* GiB of addresses + 1 that pmd_table is for; 0: none */
 	u64 pmd_table;
 	/* faults of this thread that raised an exception: the rest of min_flt is populated */

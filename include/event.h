@@ -23,6 +23,7 @@ enum fs_fault_flag {
 	FS_FAULT_FAILED = 1 << 2,     /* class segv, bus or oom: neither minor nor major */
 	FS_FAULT_NO_LATENCY = 1 << 3, /* latency_ns is not known (--no-latency) */
 	FS_FAULT_RESTARTED = 1 << 4,  /* the instruction was restarted after a signal */
+	FS_FAULT_LOADING = 1 << 5,    /* in execve, of the image whose event is still to come */
 };
 
 struct fs_fault {
@@ -151,6 +152,7 @@ struct fs_exec_event {
 	__u32 compat;          /* 1: a 32-bit image */
 	__u32 pad;
 	__u64 image; /* identity of the new image; that of the one before is 1 less */
+	__u64 loaded_ns; /* head.time_ns is when it first faulted, if it did while it was loaded */
 	char comm[FS_COMM_LEN];
 	char path[256]; /* as passed to execve */
 };
@@ -186,7 +188,7 @@ _Static_assert(sizeof(struct fs_head) == 24, "wire layout");
 _Static_assert(sizeof(struct fs_region_event) == 216, "wire layout");
 _Static_assert(sizeof(struct fs_file_event) == 64, "wire layout");
 _Static_assert(sizeof(struct fs_call_event) == 136, "wire layout");
-_Static_assert(sizeof(struct fs_exec_event) == 24 + 56 + FS_COMM_LEN + 256, "wire layout");
+_Static_assert(sizeof(struct fs_exec_event) == 24 + 64 + FS_COMM_LEN + 256, "wire layout");
 _Static_assert(sizeof(struct fs_fork_event) == 24 + 48 + FS_COMM_LEN, "wire layout");
 _Static_assert(sizeof(struct fs_exit_event) == 24 + 40, "wire layout");
 

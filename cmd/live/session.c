@@ -228,6 +228,7 @@ static int open_stream(struct session *s)
 		.ring_shift = s->ring_shift,
 		.latency = !s->opts.no_latency,
 		.by_time = s->opts.by_time,
+		.lives = features__use(s->features, FEATURE_LIFETIMES),
 	};
 
 	s->stream = stream__open(&o);
@@ -317,7 +318,7 @@ int session__poll(struct session *s, int timeout_ms, const struct event_sink *si
 		s->cpus_looked_ns = clock_ns();
 		session__meet_cpus(s);
 	}
-	return stream__drain(s->stream, sink);
+	return stream__drain(s->stream, sink, s->stopped);
 }
 
 bool session__busy(const struct session *s)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "live/loading.h"
 
 #define ARENA_KEPT (2 << 20) /* bytes */
 
@@ -35,9 +36,10 @@ struct stream {
 	struct ring_buffer *controls;
 	struct cursor *cursors;
 	struct arena arena;
+	struct loading loading;
 	__u32 ncpus, shift;
 	unsigned int fill_percent;
-	bool latency, by_time;
+	bool latency, by_time, lives;
 	int err; /* of collecting control events */
 };
 
@@ -143,6 +145,7 @@ struct stream *stream__open(const struct stream_opts *o)
 	st->shift = o->ring_shift;
 	st->latency = o->latency;
 	st->by_time = o->by_time;
+	st->lives = o->lives;
 	st->cursors = calloc(o->ncpus, sizeof(*st->cursors));
 	st->cpus_bytes = page_round(o->ncpus * sizeof(*st->cpus));
 	st->faults_bytes = page_round(((size_t)o->ncpus << o->ring_shift) * sizeof(*st->faults));
@@ -179,6 +182,7 @@ void stream__close(struct stream *st)
 		munmap(st->faults, st->faults_bytes);
 	free(st->arena.bytes);
 	free(st->arena.refs);
+	loading__free(&st->loading);
 	free(st->cursors);
 	free(st);
 }
@@ -211,7 +215,10 @@ static int deliver_cpu(struct stream *st, __u32 cpu, __u64 until, const struct e
 
 		if (fault_key(f) >= until)
 			break;
-		err = sink->fault(sink->ctx, f);
+		if (f->flags & FS_FAULT_LOADING && st->lives && loading__waits(&st->loading, f))
+			err = loading__keep(&st->loading, f);
+		else
+			err = sink->fault(sink->ctx, f);
 		c->at++;
 		if (!(c->at & 4095))
 			publish_tail(st, cpu);
@@ -291,13 +298,14 @@ static void discard(struct stream *st)
 	}
 }
 
-int stream__drain(struct stream *st, const struct event_sink *sink)
+int stream__drain(struct stream *st, const struct event_sink *sink, bool last)
 {
 	struct arena *a = &st->arena;
 	size_t i;
 	__u64 cut;
 	int err;
 
+	loading__begin(&st->loading);
 	snapshot_heads(st);
 	cut = clock_ns();
 	if (a->capacity > ARENA_KEPT && !a->nrefs) { /* a burst is over */
@@ -315,12 +323,18 @@ int stream__drain(struct stream *st, const struct event_sink *sink)
 	 * before. What an older one names was sent before it, and is here.
 	 */
 	for (i = 0; i < a->nrefs && !err && a->refs[i].time_ns < cut; i++) {
-		err = deliver_faults(st, a->refs[i].time_ns, sink);
+		const struct fs_head *head = (void *)(a->bytes + a->refs[i].at);
+
+		err = deliver_faults(st, head->time_ns, sink);
 		if (!err)
-			err = sink->event(sink->ctx, (void *)(a->bytes + a->refs[i].at));
+			err = sink->event(sink->ctx, head);
+		if (!err)
+			err = loading__event(&st->loading, head, sink);
 	}
 	if (!err)
 		err = deliver_faults(st, ~0ULL, sink);
+	if (!err && last)
+		err = loading__end(&st->loading, sink);
 	if (!err && sink->drained)
 		err = sink->drained(sink->ctx);
 	if (err)

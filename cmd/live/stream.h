@@ -32,6 +32,7 @@ struct stream_opts {
 	__u32 ring_shift;
 	bool latency; /* faults carry a time of their own */
 	bool by_time; /* deliver faults of different CPUs in the order of their completion */
+	bool lives;   /* exec and exit are told */
 };
 
 /* Maps the rings; fds stay the caller's. NULL with errno. */
@@ -41,9 +42,10 @@ void stream__close(struct stream *st);
 /*
  * Deliver everything that was complete when this was called. A control event comes before the
  * faults that completed after it, and after those that completed before; faults of one CPU come in
- * the order of their completion. 0, -errno, or what the sink returned; then the rest is discarded.
+ * the order of their completion. Those of an image that execve is still loading wait for its event,
+ * unless this is the last call. 0, -errno, or what the sink returned; then the rest is discarded.
  */
-int stream__drain(struct stream *st, const struct event_sink *sink);
+int stream__drain(struct stream *st, const struct event_sink *sink, bool last);
 
 /* The counters of a CPU, as they are now. */
 const struct fs_cpu *stream__cpu(const struct stream *st, __u32 cpu);

@@ -84,6 +84,16 @@ def execs(_, part, options):
           "faults by (region, class)")
 
 
+@cases("exec/images", BOTH)
+@settled
+def images(_, options):
+    """Images of one program are alike. What each faults while execve loads it is its own, although
+    that is seen before the event of the exec."""
+    report = stat(["--by", "process", *options], [truth("tasks"), "chain", "00060", "00005"])
+    faults = sorted(r["faults"] for r in report.rows())[1:-1]   # without the first and the last one
+    check(len(faults) > 55 and faults[0] == faults[-1], f"faults of the images: {faults}")
+
+
 @cases("pid-reuse", BOTH)
 @settled
 def pid_reuse(_, options):

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "live/loading.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "live/stream.h"
+
+void loading__free(struct loading *l)
+{
+	free(l->faults);
+	free(l->execs);
+}
+
+void loading__begin(struct loading *l)
+{
+	size_t recent = l->nexecs - l->nexecs_before;
+
+	if (l->nexecs_before)
+		memmove(l->execs, l->execs + l->nexecs_before, recent * sizeof(*l->execs));
+	l->nexecs = l->nexecs_before = recent;
+}
+
+bool loading__waits(const struct loading *l, const struct fs_fault *f)
+{
+	for (size_t i = 0; i < l->nexecs; i++)
+		if (l->execs[i].pid == f->pid && l->execs[i].loaded_ns >= f->time_ns)
+			return false;
+	return true;
+}
+
+int loading__keep(struct loading *l, const struct fs_fault *f)
+{
+	size_t room = l->faults_room ? l->faults_room * 2 : 16;
+	struct fs_fault *faults;
+
+	if (l->nfaults == l->faults_room) {
+		faults = reallocarray(l->faults, room, sizeof(*faults));
+		if (!faults)
+			return -ENOMEM;
+		l->faults = faults;
+		l->faults_room = room;
+	}
+	l->faults[l->nfaults++] = *f;
+	return 0;
+}
+
+static int note_exec(struct loading *l, const struct fs_exec_event *ev)
+{
+	size_t room = l->execs_room ? l->execs_room * 2 : 16;
+	struct loading_exec *execs;
+
+	if (l->nexecs == l->execs_room) {
+		execs = reallocarray(l->execs, room, sizeof(*execs));
+		if (!execs)
+			return -ENOMEM;
+		l->execs = execs;
+		l->execs_room = room;
+	}
+	l->execs[l->nexecs++] = (struct loading_exec){ ev->head.pid, ev->loaded_ns };
+	return 0;
+}
+
+/* Deliver those of a process, 0: of all, that began by a time. */
+static int deliver(struct loading *l, __u32 pid, __u64 until_ns, const struct event_sink *sink)
+{
+	size_t kept = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < l->nfaults; i++) {
+		const struct fs_fault *f = &l->faults[i];
+
+		if (err || (pid && f->pid != pid) || f->time_ns > until_ns)
+			l->faults[kept++] = *f;
+		else
+			err = sink->fault(sink->ctx, f);
+	}
+	l->nfaults = kept;
+	return err;
+}
+
+int loading__event(struct loading *l, const struct fs_head *head, const struct event_sink *sink)
+{
+	const struct fs_exec_event *exec = (const void *)head;
+	int err;
+
+	if (head->kind == FS_EVENT_EXEC) {
+		err = note_exec(l, exec);
+		return err ? err : deliver(l, head->pid, exec->loaded_ns, sink);
+	}
+	if (head->kind == FS_EVENT_EXIT && head->tid == head->pid)
+		return deliver(l, head->pid, head->time_ns, sink);
+	return 0;
+}
+
+int loading__end(struct loading *l, const struct event_sink *sink)
+{
+	return deliver(l, 0, ~0ULL, sink);
+}
