@@ -29,6 +29,10 @@ static __always_inline u64 user_sp(struct task_struct *task)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 
+#if defined(__TARGET_ARCH_arm64)
+	if (is_compat_task(task))
+		return KERNEL_READ(regs, regs[13]); /* compat_sp, arch/arm64/include/asm/ptrace.h */
+#endif
 	return KERNEL_READ(regs, sp);
 }
 

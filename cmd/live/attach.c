@@ -95,9 +95,9 @@ void session__choose_programs(struct session *s)
 	want(k->progs.fault_signal, faults && features__use(f, FEATURE_SIGNALS));
 	want(k->progs.fault_exit, faults && features__use(f, FEATURE_LIFETIMES));
 	want(k->progs.life_fork, features__use(f, FEATURE_LIFETIMES));
-	want(k->progs.life_fork_missed,
-	     features__use(f, FEATURE_LIFETIMES) && cfg->target == FS_TARGET_TASKS && cfg->follow &&
-		     !cfg->threads);
+	want(k->progs.life_fork_missed, features__use(f, FEATURE_LIFETIMES) &&
+						cfg->target == FS_TARGET_TASKS && cfg->follow &&
+						!cfg->threads);
 	want(k->progs.life_exec, features__use(f, FEATURE_LIFETIMES));
 	want(k->progs.life_exit, features__use(f, FEATURE_LIFETIMES));
 	want(k->progs.life_rename, features__use(f, FEATURE_LIFETIMES));

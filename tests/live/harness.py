@@ -4,6 +4,7 @@ import argparse
 import concurrent.futures
 import fnmatch
 import functools
+import glob
 import importlib
 import os
 import platform
@@ -27,8 +28,9 @@ CFLAGS = ["-O1", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror",
           "-fno-stack-clash-protection",
           # a function that is first called between two countings is bound there, with faults
           "-Wl,-z,now"]
-M32 = ["-m32", "-isystem", "/usr/include/x86_64-linux-gnu"]     # what gcc-multilib links to
 CC = os.environ.get("CC") or "gcc"
+# for 32-bit programs; the directory is what gcc-multilib links to
+CC32 = os.environ.get("CC32") or CC + " -m32 -isystem /usr/include/x86_64-linux-gnu"
 PAGE = os.sysconf("SC_PAGESIZE")
 TIMEOUT_S = 60
 # A machine of tests/vm: slower, and one where tests may do as they like
@@ -159,21 +161,21 @@ def page_cached_copy(source, target):
 
 
 def m32():
-    """Can 32-bit programs be built and run here?"""
-    if platform.machine() != "x86_64" or "aarch64" in CC:
-        return False
+    """Can 32-bit programs be built, and run where they are built for this machine?"""
     with tempfile.TemporaryDirectory() as work:
         source = os.path.join(work, "m32.c")
         with open(source, "w", encoding="ascii") as f:
             f.write("#include <stdio.h>\nint main(void) { return 0; }\n")
         program = os.path.join(work, "m32")
-        return subprocess.run([*CC.split(), *M32, "-o", program, source], capture_output=True,
-                              check=False).returncode == 0 and \
-            subprocess.run([program], check=False).returncode == 0
+        built = shutil.which(CC32.split()[0]) and \
+            subprocess.run([*CC32.split(), "-o", program, source], capture_output=True,
+                           check=False).returncode == 0
+        return built and ("CC32" in os.environ or
+                          subprocess.run([program], check=False).returncode == 0)
 
 
 def recipes():
-    """(source, flags, output name) from the "build:" lines in the sources' first comments."""
+    """(compiler, source, flags, output name) from the "build:" lines in the sources' first comments."""
     with_32 = m32()
     for name in sorted(os.listdir(TRUTH_SOURCE)):
         if not name.endswith(".c"):
@@ -182,21 +184,21 @@ def recipes():
         with open(source, encoding="utf-8") as f:
             text = f.read()
         for kind, flags in re.findall(r"^ \* (build(?:32)?): (.*)$", text, re.M):
+            if kind == "build32" and not with_32:
+                continue
             flags = flags.split()
-            if kind == "build32":
-                if not with_32:
-                    continue
-                flags[:0] = M32
             at = flags.index("-o")
-            yield source, flags[:at] + flags[at + 2:], flags[at + 1]
+            yield CC32 if kind == "build32" else CC, source, flags[:at] + flags[at + 2:], \
+                flags[at + 1]
 
 
 def build_one(recipe, directory):
-    source, flags, name = recipe
-    newest = max(os.path.getmtime(p) for p in (source, os.path.join(TRUTH_SOURCE, "truth.h")))
+    compiler, source, flags, name = recipe
+    headers = glob.glob(os.path.join(TRUTH_SOURCE, "*.h"))
+    newest = max(os.path.getmtime(p) for p in (source, *headers))
     built = os.path.join(directory, f"{name}.built")
     if not os.path.exists(built) or os.path.getmtime(built) < newest:
-        subprocess.run([*CC.split(), *CFLAGS, *flags, "-o", built, source], check=True)
+        subprocess.run([*compiler.split(), *CFLAGS, *flags, "-o", built, source], check=True)
 
 
 def build_truth(directory):
@@ -220,7 +222,7 @@ def truth(name):
     """Path of a truth program."""
     path = os.path.join(TRUTH, name)
     if not os.path.exists(path):
-        raise Skip(f"{name} is not built; gcc-multilib on x86-64 builds it")
+        raise Skip(f"{name} is not built; gcc-multilib builds it, on x86-64")
     return path
 
 

@@ -6,6 +6,8 @@
  * build: -shared -fPIC -o libtruth.so
  * build32: -shared -fPIC -o libtruth32.so
  */
+#include "text.h"
+
 #define PAGES 256
 #define PAGE  4096
 
@@ -13,14 +15,4 @@ unsigned char lib_data[PAGES * PAGE] __attribute__((aligned(PAGE))) = { 1 };
 unsigned char lib_bss[PAGES * PAGE] __attribute__((aligned(PAGE)));
 const unsigned char lib_rodata[32 * 65536] __attribute__((aligned(65536))) = { 1 };
 
-__asm__(".pushsection .text.lib_text,\"ax\",@progbits\n"
-	".balign 65536\n"
-	".globl lib_text\n"
-	".type lib_text,@function\n"
-	"lib_text:\n"
-	".rept 32\n"
-	"	.balign 65536\n"
-	"	ret\n"
-	".endr\n"
-	"	.balign 65536\n"
-	".popsection\n");
+TRUTH_TEXT(lib_text);

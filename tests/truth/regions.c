@@ -8,6 +8,7 @@
  * build: -pthread -no-pie -Wl,-z,noseparate-code -o regions-nosep
  * build32: -pthread -DTRUTH_LIB=libtruth32.so -o regions32
  */
+#include "text.h"
 #include "truth.h"
 
 #include <dlfcn.h>
@@ -34,16 +35,7 @@ static unsigned char own_bss[IMAGE_PAGES * PAGE] __attribute__((aligned(PAGE)));
 static const unsigned char own_rodata[BLOCKS * 65536] __attribute__((aligned(65536))) = { 1 };
 extern const char own_text[];
 
-__asm__(".pushsection .text.own_text,\"ax\",@progbits\n"
-	".balign 65536\n"
-	".globl own_text\n"
-	"own_text:\n"
-	".rept 32\n"
-	"	.balign 65536\n"
-	"	ret\n"
-	".endr\n"
-	"	.balign 65536\n"
-	".popsection\n");
+TRUTH_TEXT(own_text);
 
 /* What a part keeps between set-up and touch. */
 struct area {

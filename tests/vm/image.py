@@ -11,7 +11,10 @@ from kernels import USERLAND
 
 PACKAGES = ["python3", "bash", "coreutils", "util-linux", "mount", "kmod", "libbpf1", "libelf1",
             "libjansson4", "zlib1g", "sqlite3"]
-ONLY_ON = {"amd64": ["libc6-i386"]}      # 32-bit programs
+ONLY_ON = {"amd64": ["libc6-i386"], "arm64": ["libc6-armhf-cross"]}      # 32-bit programs
+# where a cross package puts what programs look for elsewhere
+LINKS = {"usr/lib/ld-linux-armhf.so.3": "/usr/arm-linux-gnueabihf/lib/ld-linux-armhf.so.3",
+         "usr/lib/arm-linux-gnueabihf": "/usr/arm-linux-gnueabihf/lib"}
 # of the root file system nobody reads these
 LEFT_OUT = ["usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale",
             "usr/lib/python3.11/test"]
@@ -51,6 +54,9 @@ def root_disk(packages, work, arch):
         shutil.rmtree(os.path.join(tree, name), ignore_errors=True)
     for name in ("proc", "sys", "dev", "tmp", "run", "root", "etc", "project", "lib/modules"):
         os.makedirs(os.path.join(tree, name), exist_ok=True)
+    for name, target in LINKS.items():
+        if os.path.exists(tree + target):
+            os.symlink(target, os.path.join(tree, name))
     for name, target in (("sh", "bash"), ("python3", "python3.11"), ("awk", "mawk")):
         link = os.path.join(tree, "usr/bin", name)
         if not os.path.lexists(link):

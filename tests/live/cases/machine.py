@@ -8,9 +8,10 @@ import shutil
 import subprocess
 
 import harness
+from cases import targets
 from harness import Skip, case, cases, check, equal, remaining, settled, truth
 from snoop import (Attached, Target, difference, environment, evcount, of_program, run, sane,
-                   scratch_file, snoop, stat, wait_until)
+                   scratch_file, snoop, stat, version, wait_until)
 
 IN_KERNEL = ["--in-kernel"]
 BOTH = [("stream", []), ("in-kernel", IN_KERNEL)]
@@ -361,6 +362,34 @@ def by_overlay_file(_, options):
         check(table[path, "data", "cow"] >= 200, f"{table[path, 'data', 'cow']} faults of {path}")
     files = {f for f, _, _ in table if f.startswith("/")}
     equal(files - set(maps), set(), "files that /proc/PID/maps does not show")
+
+
+# Version 1 of the memory controller. Behind all that limits memory by version 2.
+
+@contextlib.contextmanager
+def memory_hierarchy():
+    """Where the controller is mounted by itself, while no cgroup of version 2 uses it."""
+    where = os.path.join("/run", "cgroup-memory")
+    os.makedirs(where, exist_ok=True)
+    write("/proc/sys/vm/drop_caches", 3)    # pages that still belong to cgroups that are gone
+    mount = ["mount", "-t", "cgroup", "-o", "memory", "none", where]
+    if run(mount, steady=False).status:
+        if version() >= (6, 12):
+            raise Skip("this kernel has no memory controller of version 1; a VM with 6.1 runs it")
+        wait_until(lambda: not run(mount, steady=False).status, "the memory controller mounts")
+    try:
+        yield where
+    finally:
+        command("umount", where)
+
+
+@cases("machine/cgroup-v1-memory", [(f"{where}{'-in-kernel' if options else ''}", where, options)
+                                    for where, options in (("itself", []), ("below", IN_KERNEL),
+                                                           ("beside", []))], serial=True)
+def version_1_memory(_, where, options):
+    needs_machine("mounts the memory controller")
+    with memory_hierarchy() as path, targets.Cgroup("v1-memory", path) as group:
+        targets.faults_in(group, where, options)
 
 
 # Old kernels

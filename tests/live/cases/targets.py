@@ -162,13 +162,18 @@ def leave(target, cgroup):
                          for options in ([], ["--in-kernel"])])
 def by_cgroup(_, version, where, options):
     with Cgroup(version) as group:
-        path = {"itself": group.top, "below": group.below, "beside": group.beside}[where]
-        with Target(truth("regions"), "wait", OWN, "90") as target:
-            move(target.pid, path)
-            with Attached("stat", "-j", *BY, *options, "-c", group.top) as snoop:
-                target.finish()
-                report = sane(snoop.report())
-        leave(target, path)
+        faults_in(group, where, options)
+
+
+def faults_in(group, where, options):
+    """A process in the cgroup itself, below or beside it: its faults count, or they do not."""
+    path = {"itself": group.top, "below": group.below, "beside": group.beside}[where]
+    with Target(truth("regions"), "wait", OWN, "90") as target:
+        move(target.pid, path)
+        with Attached("stat", "-j", *BY, *options, "-c", group.top) as snoop:
+            target.finish()
+            report = sane(snoop.report())
+    leave(target, path)
     equal(faults_of(report, target.pid), 0 if where == "beside" else 90, "faults")
 
 
