@@ -27,17 +27,33 @@ struct {
 	__type(value, struct fs_cell);
 } cells SEC(".maps");
 
+/* By number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FS_CELLS + 1);
+	__type(key, u32);
+	__type(value, struct fs_cell_owner);
+} cell_owners SEC(".maps");
+
 /* The number of the cell for a key, taken from the queue when it is new; 0: none is free. */
 static __noinline u32 cell_number(struct fs_cell_key *key)
 {
 	u32 *known = bpf_map_lookup_elem(&cell_numbers, key), n = 0;
+	struct fs_cell_owner *owner;
 
 	if (known)
 		return *known;
 	if (bpf_map_pop_elem(&free_cells, &n))
 		return 0;
-	if (!bpf_map_update_elem(&cell_numbers, key, &n, BPF_NOEXIST))
+	owner = bpf_map_lookup_elem(&cell_owners, &n);
+	if (!owner)
+		return 0;
+	if (!bpf_map_update_elem(&cell_numbers, key, &n, BPF_NOEXIST)) {
+		owner->key = *key;
+		__sync_lock_test_and_set(&owner->used, 1); /* the key is whole before */
 		return n;
+	}
 	bpf_map_push_elem(&free_cells, &n, 0); /* another CPU was first */
 	known = bpf_map_lookup_elem(&cell_numbers, key);
 	return known ? *known : 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Run once by the loader, in its own context: where in kernel memory is physical address 0 mapped?
+ * Programs that the loader runs, in its own context.
  *
+ * Once: where in kernel memory is physical address 0 mapped?
  * The direct map is moved at boot (KASLR), in steps of 1 GiB or more, so mm->pgd, a virtual address
  * inside it, has the low 30 bits of its physical address, and what is unknown is a number of GiB.
  * Each candidate is tried: the page tables are walked with it to a page of the loader's that holds
@@ -11,7 +12,9 @@
 #ifndef FS_PROBE_SETUP_BPF_H
 #define FS_PROBE_SETUP_BPF_H
 
+#include "emit.bpf.h"
 #include "pgtable.bpf.h"
+#include "region.bpf.h"
 
 struct
 try {
@@ -86,6 +89,35 @@ int find_direct_map(struct fs_calibrate *arg)
 	if (t.found)
 		arg->entry = leaf_entry(t.found, t.pgd, arg->closed, t.levels);
 	arg->pgd = t.pgd;
+	return 0;
+}
+
+/* Boundaries of a file. */
+SEC("?syscall")
+int note_spans(struct fs_note_spans *note)
+{
+	struct fs_elf_spans spans = note->spans;
+	struct fs_file_key file = note->file;
+
+	bpf_map_update_elem(&elf_spans, &file, &spans, BPF_ANY);
+	return 0;
+}
+
+/* Not of type syscall: up to 6.1 those may not use a queue. */
+SEC("?raw_tp")
+int cell_command(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 n = ctx->args[1];
+	struct fs_cell_owner *owner = bpf_map_lookup_elem(&cell_owners, &n);
+
+	if (!owner)
+		return 0;
+	if (ctx->args[0] == FS_CELL_FREE) {
+		bpf_map_push_elem(&free_cells, &n, 0);
+	} else if (ctx->args[0] == FS_CELL_FORGET) {
+		bpf_map_delete_elem(&cell_numbers, &owner->key);
+		owner->used = 0;
+	}
 	return 0;
 }
 

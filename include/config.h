@@ -111,6 +111,24 @@ struct fs_cell_key {
 	__u8 pad[2];
 };
 
+/* Whose a cell is; mapped by the loader. */
+struct fs_cell_owner {
+	struct fs_cell_key key;
+	__u32 used;
+	__u32 pad;
+};
+
+/*
+ * What the loader has done to the kernel side's hash maps by a program, as it has all that it does to
+ * them. bpf(2) on a map keeps all programs of perf events from running on its CPU meanwhile
+ * (bpf_disable_instrumentation()), for as long as another task is then given that CPU: faults of
+ * others would be missed.
+ */
+enum fs_cell_command {
+	FS_CELL_FORGET = 1, /* its key has no cell any more */
+	FS_CELL_FREE,       /* the number may be used again */
+};
+
 struct fs_cell {
 	__u64 faults;
 	__u64 major;
@@ -139,6 +157,11 @@ struct fs_elf_spans {
 	} span[FS_ELF_SPANS];
 	__u64 bss_offset; /* file offset from which a private writable mapping is bss; 0: none */
 	__u64 bss_end;    /* where bss ends, as if the file went on, rounded up to a page */
+};
+
+struct fs_note_spans {
+	struct fs_file_key file;
+	struct fs_elf_spans spans;
 };
 
 /* Argument and answer of the program that finds the direct map (bpf/setup.bpf.c). */

@@ -10,29 +10,36 @@
 
 struct cells {
 	struct fs_cell *live;               /* [number * ncpus + cpu], written by the kernel side */
+	struct fs_cell_owner *owners;       /* [number], so is this */
 	struct fs_cell *seen[FS_CELLS + 1]; /* what was delivered of each number; NULL: nothing */
-	size_t bytes;
-	int numbers_fd, free_fd;
+	size_t bytes, owners_bytes;
+	int command_fd;
 	__u32 ncpus;
 };
 
-struct cells *cells__open(int cells_fd, int numbers_fd, int free_fd, __u32 ncpus)
+static size_t page_round(size_t n)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (n + page - 1) & ~(page - 1);
+}
+
+struct cells *cells__open(int cells_fd, int owners_fd, int free_fd, int command_fd, __u32 ncpus)
 {
 	struct cells *c = calloc(1, sizeof(*c));
-	size_t page = sysconf(_SC_PAGESIZE);
 	int err;
 
 	if (!c)
 		return NULL;
-	c->numbers_fd = numbers_fd;
-	c->free_fd = free_fd;
+	c->command_fd = command_fd;
 	c->ncpus = ncpus;
-	c->bytes = (size_t)(FS_CELLS + 1) * ncpus * sizeof(struct fs_cell);
-	c->bytes = (c->bytes + page - 1) & ~(page - 1);
+	c->bytes = page_round((size_t)(FS_CELLS + 1) * ncpus * sizeof(*c->live));
+	c->owners_bytes = page_round((FS_CELLS + 1) * sizeof(*c->owners));
 	c->live = mmap(NULL, c->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, cells_fd, 0);
-	if (c->live == MAP_FAILED) {
+	c->owners = mmap(NULL, c->owners_bytes, PROT_READ, MAP_SHARED, owners_fd, 0);
+	if (c->live == MAP_FAILED || c->owners == MAP_FAILED) {
 		err = errno;
-		free(c);
+		cells__close(c);
 		errno = err;
 		return NULL;
 	}
@@ -50,7 +57,10 @@ void cells__close(struct cells *c)
 {
 	if (!c)
 		return;
-	munmap(c->live, c->bytes);
+	if (c->live != MAP_FAILED)
+		munmap(c->live, c->bytes);
+	if (c->owners != MAP_FAILED)
+		munmap(c->owners, c->owners_bytes);
 	for (__u32 n = 0; n <= FS_CELLS; n++)
 		free(c->seen[n]);
 	free(c);
@@ -108,33 +118,38 @@ static int deliver(struct cells *c, const struct fs_cell_key *key, __u32 n, cell
 	return delta.faults ? fn(ctx, key, &delta) : 0;
 }
 
-static void retire(struct cells *c, const struct fs_cell_key *key, __u32 n)
+static void command(const struct cells *c, enum fs_cell_command what, __u32 n)
 {
-	bpf_map_delete_elem(c->numbers_fd, key);
+	__u64 args[2] = { what, n };
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = args, .ctx_size_in = sizeof(args));
+
+	bpf_prog_test_run_opts(c->command_fd, &run);
+}
+
+static void retire(struct cells *c, __u32 n)
+{
+	command(c, FS_CELL_FORGET, n);
 	memset(&c->live[(size_t)n * c->ncpus], 0, c->ncpus * sizeof(struct fs_cell));
 	free(c->seen[n]);
 	c->seen[n] = NULL;
-	bpf_map_update_elem(c->free_fd, NULL, &n, 0);
+	command(c, FS_CELL_FREE, n);
 }
 
 int cells__harvest(struct cells *c, cell_over_fn over, cell_fn fn, void *ctx)
 {
-	struct fs_cell_key keys[FS_CELLS], key, *prev = NULL;
-	__u32 n = 0, number;
 	int err = 0;
 
-	/* keys first: deleting while walking would start the walk again */
-	while (n < FS_CELLS && !bpf_map_get_next_key(c->numbers_fd, prev, &key)) {
-		if (!over || over(ctx, &key))
-			keys[n++] = key;
-		prev = &key;
-	}
-	for (__u32 i = 0; i < n && !err; i++) {
-		if (bpf_map_lookup_elem(c->numbers_fd, &keys[i], &number) || number > FS_CELLS)
+	for (__u32 n = 1; n <= FS_CELLS && !err; n++) {
+		struct fs_cell_key key;
+
+		if (!__atomic_load_n(&c->owners[n].used, __ATOMIC_ACQUIRE))
 			continue;
-		err = deliver(c, &keys[i], number, fn, ctx);
+		key = c->owners[n].key;
+		if (over && !over(ctx, &key))
+			continue;
+		err = deliver(c, &key, n, fn, ctx);
 		if (over && !err)
-			retire(c, &keys[i], number);
+			retire(c, n);
 	}
 	return err;
 }

@@ -11,8 +11,11 @@
 
 struct cells;
 
-/* Map the cells and hand out their numbers. fds stay the caller's. NULL with errno. */
-struct cells *cells__open(int cells_fd, int numbers_fd, int free_fd, __u32 ncpus);
+/*
+ * Map the cells and whose they are, and hand out their numbers to the queue `free_fd`. command_fd:
+ * the program for enum fs_cell_command. fds stay the caller's. NULL with errno.
+ */
+struct cells *cells__open(int cells_fd, int owners_fd, int free_fd, int command_fd, __u32 ncpus);
 void cells__close(struct cells *c);
 
 /* See session__cells(). */

@@ -258,8 +258,9 @@ static enum session_result load(struct session *s)
 		err = open_stream(s);
 	if (!err && s->opts.in_kernel) {
 		s->cells = cells__open(bpf_map__fd(s->skel->maps.cells),
-				       bpf_map__fd(s->skel->maps.cell_numbers),
-				       bpf_map__fd(s->skel->maps.free_cells), s->ncpus);
+				       bpf_map__fd(s->skel->maps.cell_owners),
+				       bpf_map__fd(s->skel->maps.free_cells),
+				       bpf_program__fd(s->skel->progs.cell_command), s->ncpus);
 		err = s->cells ? 0 : -errno;
 	}
 	if (err)
@@ -356,8 +357,11 @@ int session__program_status(struct session *s)
 void session__push_spans(struct session *s, const struct fs_file_key *key,
 			 const struct fs_elf_spans *spans)
 {
+	struct fs_note_spans note = { .file = *key, .spans = *spans };
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &note, .ctx_size_in = sizeof(note));
+
 	if (s->opts.in_kernel)
-		bpf_map_update_elem(bpf_map__fd(s->skel->maps.elf_spans), key, spans, 0);
+		bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.note_spans), &run);
 }
 
 void session__counters(struct session *s, struct session_counters *out)

@@ -9,16 +9,16 @@
 #endif
 
 /* 32 functions that return at once, 64 KiB apart: the first one is `name`. */
-#define TRUTH_TEXT(name)                                                                           \
-	__asm__(".pushsection .text." #name ",\"ax\",%progbits\n"                                  \
-		".balign 65536\n"                                                                  \
-		".globl " #name "\n"                                                               \
-		".type " #name ",%function\n" #name ":\n"                                          \
-		".rept 32\n"                                                                       \
-		"	.balign 65536\n"                                                           \
-		"	" TRUTH_RET "\n"                                                           \
-		".endr\n"                                                                          \
-		"	.balign 65536\n"                                                           \
+#define TRUTH_TEXT(name)                                          \
+	__asm__(".pushsection .text." #name ",\"ax\",%progbits\n" \
+		".balign 65536\n"                                 \
+		".globl " #name "\n"                              \
+		".type " #name ",%function\n" #name ":\n"         \
+		".rept 32\n"                                      \
+		"	.balign 65536\n"                                \
+		"	" TRUTH_RET "\n"                          \
+		".endr\n"                                         \
+		"	.balign 65536\n"                                \
 		".popsection\n")
 
 #endif /* TRUTH_TEXT_H */
