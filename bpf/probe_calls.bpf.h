@@ -131,8 +131,10 @@ static __always_inline void call_end(struct task_struct *task, struct task_state
 	if (cfg.probe && st->call_compat && st->call_result && !ret &&
 	    !bpf_probe_read_user(&addr, sizeof(addr), (void *)st->call_result))
 		ret = addr;
-	if (st->call_compat && (u64)ret < (u64)-4095L) /* arm64 has extended its sign */
+#if defined(__TARGET_ARCH_arm64)
+	if (st->call_compat && (u64)ret < (u64)-4095L) /* its sign was extended */
 		ret = (u32)ret;
+#endif
 	failed = call_failed(st, ret);
 	min_flt = task->min_flt - st->seen_min - st->call_min;
 	maj_flt = task->maj_flt - st->seen_maj - st->call_maj;
