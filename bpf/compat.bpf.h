@@ -174,11 +174,11 @@ static __always_inline u64 task_numa_mark(struct task_struct *task)
 	return task->numa_faults_locality[0] + task->numa_faults_locality[1];
 }
 
-/* Is the task inside execve? `otherwise` where the kernel has no bit for that. */
-static __always_inline bool in_execve(struct task_struct *task, bool otherwise)
+/* Is the task inside execve? Not known, and false, where the kernel has no bit for that. */
+static __always_inline bool in_execve(struct task_struct *task)
 {
 	if (!bpf_core_field_exists(task->in_execve))
-		return otherwise;
+		return false;
 	if (!cfg.probe)
 		return BPF_CORE_READ_BITFIELD(task, in_execve);
 	return BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);

@@ -2,7 +2,7 @@
 /*
  * Page tables, read without a lock: the entry before a fault and the entry after it tell what the
  * kernel did, on every kernel alike and without a probe of their own. A table is reached through
- * the direct map, whose place the loader has found and checked (setup.bpf.c).
+ * the direct map, whose place the loader has found and checked (probe_setup.bpf.h).
  * A table page can be freed while it is read; the entry after the fault is read by the thread that
  * just had it written, under the lock that keeps it.
  */

@@ -128,16 +128,16 @@ int BPF_PROG(life_fork, struct task_struct *child, u64 clone_flags)
 /*
  * A kernel that preempts programs does not run life_fork for one task while another on the same CPU
  * is stopped in it: the child would not be followed. This tracepoint comes later in the same call,
- * before the child runs.
+ * before the child runs. What it repairs is still counted as FS_LOSS_RECURSION.
  */
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(life_fork_missed, struct task_struct *parent, struct task_struct *child)
 {
 	u32 pid = child->tgid, one = 1;
 
-	if (pid == parent->tgid || !is_member(parent) || bpf_map_lookup_elem(&targets, &pid))
+	if (pid == parent->tgid || !is_member(parent) ||
+	    bpf_map_update_elem(&targets, &pid, &one, BPF_NOEXIST))
 		return 0;
-	bpf_map_update_elem(&targets, &pid, &one, BPF_ANY);
 	fork_send(parent, child, child->mm == parent->mm ? CLONE_VM : 0);
 	return 0;
 }
@@ -229,7 +229,7 @@ int BPF_PROG(life_rename, struct task_struct *task, const char *comm)
 	struct fs_rename_event ev = {};
 
 	/* execve names the new image, in its own event; one more before that does no harm */
-	if (!reported(task) || in_execve(task, false))
+	if (!reported(task) || in_execve(task))
 		return 0;
 	head_init(&ev.head, FS_EVENT_RENAME, sizeof(ev));
 	ev.head.pid = task->tgid;

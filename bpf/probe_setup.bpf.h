@@ -112,12 +112,11 @@ int cell_command(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!owner)
 		return 0;
-	if (ctx->args[0] == FS_CELL_FREE) {
+	/* one that cannot be forgotten is not given to another */
+	if (ctx->args[0] == FS_CELL_FREE && !owner->used)
 		bpf_map_push_elem(&free_cells, &n, 0);
-	} else if (ctx->args[0] == FS_CELL_FORGET) {
-		bpf_map_delete_elem(&cell_numbers, &owner->key);
+	if (ctx->args[0] == FS_CELL_FORGET && !bpf_map_delete_elem(&cell_numbers, &owner->key))
 		owner->used = 0;
-	}
 	return 0;
 }
 

@@ -445,7 +445,7 @@ static __noinline u32 region_restart(struct task_struct *task, struct task_state
 		st->image_min = st->seen_min;
 		st->image_maj = st->seen_maj;
 		st->image = task_image(task);
-		st->loading = !st->user && in_execve(task, st->mm) ? FS_FAULT_LOADING : 0;
+		st->loading = !st->user && in_execve(task) ? FS_FAULT_LOADING : 0;
 		st->mm_since_ns = cfg.latency && st->entry_ns ? st->entry_ns : bpf_ktime_get_ns();
 		if (!cfg.latency)
 			last_control_ns = st->mm_since_ns;

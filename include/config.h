@@ -119,10 +119,9 @@ struct fs_cell_owner {
 };
 
 /*
- * What the loader has done to the kernel side's hash maps by a program, as it has all that it does to
- * them. bpf(2) on a map keeps all programs of perf events from running on its CPU meanwhile
- * (bpf_disable_instrumentation()), for as long as another task is then given that CPU: faults of
- * others would be missed.
+ * While it traces, the loader changes hash maps through programs. bpf(2) on a map keeps all programs
+ * of perf events from running on its CPU (bpf_disable_instrumentation()), and while another task is
+ * given that CPU meanwhile, its faults are missed.
  */
 enum fs_cell_command {
 	FS_CELL_FORGET = 1, /* its key has no cell any more */
@@ -164,7 +163,7 @@ struct fs_note_spans {
 	struct fs_elf_spans spans;
 };
 
-/* Argument and answer of the program that finds the direct map (bpf/setup.bpf.c). */
+/* Argument and answer of the program that finds the direct map (bpf/probe_setup.bpf.h). */
 struct fs_calibrate {
 	__u64 addr; /* in: a resident page of the caller, filled with magic */
 	__u64 magic[4];

@@ -152,7 +152,7 @@ struct fs_exec_event {
 	__u32 compat;          /* 1: a 32-bit image */
 	__u32 pad;
 	__u64 image;     /* identity of the new image; that of the one before is 1 less */
-	__u64 loaded_ns; /* head.time_ns is when it first faulted, if it did while it was loaded */
+	__u64 loaded_ns; /* when execve had loaded it; head.time_ns is before its first fault */
 	char comm[FS_COMM_LEN];
 	char path[256]; /* as passed to execve */
 };

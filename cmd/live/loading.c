@@ -30,40 +30,43 @@ bool loading__waits(const struct loading *l, const struct fs_fault *f)
 	return true;
 }
 
+/* Room for one more. NULL: no memory, and what is there is still there. */
+static void *grown(void *items, size_t n, size_t *room, size_t size)
+{
+	size_t want = *room ? *room * 2 : 16;
+
+	if (n < *room)
+		return items;
+	items = reallocarray(items, want, size);
+	if (items)
+		*room = want;
+	return items;
+}
+
 int loading__keep(struct loading *l, const struct fs_fault *f)
 {
-	size_t room = l->faults_room ? l->faults_room * 2 : 16;
-	struct fs_fault *faults;
+	struct fs_fault *faults = grown(l->faults, l->nfaults, &l->faults_room, sizeof(*faults));
 
-	if (l->nfaults == l->faults_room) {
-		faults = reallocarray(l->faults, room, sizeof(*faults));
-		if (!faults)
-			return -ENOMEM;
-		l->faults = faults;
-		l->faults_room = room;
-	}
+	if (!faults)
+		return -ENOMEM;
+	l->faults = faults;
 	l->faults[l->nfaults++] = *f;
 	return 0;
 }
 
 static int note_exec(struct loading *l, const struct fs_exec_event *ev)
 {
-	size_t room = l->execs_room ? l->execs_room * 2 : 16;
-	struct loading_exec *execs;
+	struct loading_exec *execs = grown(l->execs, l->nexecs, &l->execs_room, sizeof(*execs));
 
-	if (l->nexecs == l->execs_room) {
-		execs = reallocarray(l->execs, room, sizeof(*execs));
-		if (!execs)
-			return -ENOMEM;
-		l->execs = execs;
-		l->execs_room = room;
-	}
+	if (!execs)
+		return -ENOMEM;
+	l->execs = execs;
 	l->execs[l->nexecs++] = (struct loading_exec){ ev->head.pid, ev->loaded_ns };
 	return 0;
 }
 
 /* Deliver those of a process, 0: of all, that began by a time. */
-static int deliver(struct loading *l, __u32 pid, __u64 until_ns, const struct event_sink *sink)
+static int deliver_kept(struct loading *l, __u32 pid, __u64 until_ns, const struct event_sink *sink)
 {
 	size_t kept = 0;
 	int err = 0;
@@ -83,18 +86,24 @@ static int deliver(struct loading *l, __u32 pid, __u64 until_ns, const struct ev
 int loading__event(struct loading *l, const struct fs_head *head, const struct event_sink *sink)
 {
 	const struct fs_exec_event *exec = (const void *)head;
-	int err;
+	int err = 0;
 
-	if (head->kind == FS_EVENT_EXEC) {
-		err = note_exec(l, exec);
-		return err ? err : deliver(l, head->pid, exec->loaded_ns, sink);
-	}
 	if (head->kind == FS_EVENT_EXIT && head->tid == head->pid)
-		return deliver(l, head->pid, head->time_ns, sink);
-	return 0;
+		err = deliver_kept(l, head->pid, head->time_ns, sink);
+	if (!err)
+		err = sink->event(sink->ctx, head);
+	if (err || head->kind != FS_EVENT_EXEC)
+		return err;
+	err = note_exec(l, exec);
+	return err ? err : deliver_kept(l, head->pid, exec->loaded_ns, sink);
 }
 
 int loading__end(struct loading *l, const struct event_sink *sink)
 {
-	return deliver(l, 0, ~0ULL, sink);
+	return deliver_kept(l, 0, ~0ULL, sink);
+}
+
+void loading__discard(struct loading *l)
+{
+	l->nfaults = 0;
 }

@@ -37,12 +37,15 @@ bool loading__waits(const struct loading *l, const struct fs_fault *f);
 int loading__keep(struct loading *l, const struct fs_fault *f);
 
 /*
- * An event was delivered: so are now the faults that waited for it, which is the exec event or, where
- * that was lost, the end of the thread. 0, -ENOMEM, or what the sink returned.
+ * Deliver an event, and the faults that waited for it: behind the exec event, or, where that was
+ * lost, before the end of the process. 0, -ENOMEM, or what the sink returned.
  */
 int loading__event(struct loading *l, const struct fs_head *head, const struct event_sink *sink);
 
 /* Deliver all that waits. 0 or what the sink returned. */
 int loading__end(struct loading *l, const struct event_sink *sink);
+
+/* Forget all that waits. */
+void loading__discard(struct loading *l);
 
 #endif /* FS_LOADING_H */

@@ -142,6 +142,7 @@ static void size_maps(struct session *s)
 	bpf_map__set_max_entries(skel->maps.cells, cells ? (FS_CELLS + 1) * s->ncpus : 1);
 	if (!cells) {
 		bpf_map__set_max_entries(skel->maps.cell_numbers, 1);
+		bpf_map__set_max_entries(skel->maps.cell_owners, 1);
 		bpf_map__set_max_entries(skel->maps.free_cells, 1);
 		bpf_map__set_max_entries(skel->maps.stack_vmas, 1);
 	}

@@ -292,6 +292,7 @@ static void snapshot_heads(struct stream *st)
 static void discard(struct stream *st)
 {
 	st->arena.used = st->arena.nrefs = 0;
+	loading__discard(&st->loading);
 	for (__u32 cpu = 0; cpu < st->ncpus; cpu++) {
 		st->cursors[cpu].at = st->cursors[cpu].end;
 		publish_tail(st, cpu);
@@ -326,8 +327,6 @@ int stream__drain(struct stream *st, const struct event_sink *sink, bool last)
 		const struct fs_head *head = (void *)(a->bytes + a->refs[i].at);
 
 		err = deliver_faults(st, head->time_ns, sink);
-		if (!err)
-			err = sink->event(sink->ctx, head);
 		if (!err)
 			err = loading__event(&st->loading, head, sink);
 	}

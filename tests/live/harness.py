@@ -170,6 +170,8 @@ def m32():
         built = shutil.which(CC32.split()[0]) and \
             subprocess.run([*CC32.split(), "-o", program, source], capture_output=True,
                            check=False).returncode == 0
+        if "CC32" in os.environ and not built:
+            raise SystemExit(f"{CC32} makes no program")
         return built and ("CC32" in os.environ or
                           subprocess.run([program], check=False).returncode == 0)
 
@@ -222,7 +224,7 @@ def truth(name):
     """Path of a truth program."""
     path = os.path.join(TRUTH, name)
     if not os.path.exists(path):
-        raise Skip(f"{name} is not built; gcc-multilib builds it, on x86-64")
+        raise Skip(f"{name} is not built; gcc-multilib builds it")
     return path
 
 

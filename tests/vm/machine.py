@@ -7,11 +7,10 @@ import time
 MEMORY_MIB = 3072
 # thread=single: with a host thread for each CPU, 6.1 was seen to hang.
 # cpu max: from 7.0 on BPF allocates with cmpxchg16b or not at all. Without what the emulation pays for
-# dearly: copies byte by byte (erms, fsrm), pointer authentication,
-# vectors, the fifth level of page tables on arm64.
+# dearly: copies byte by byte (erms, fsrm), pointer authentication, vectors.
 EMULATORS = {
     "amd64": ["qemu-system-x86_64", "-cpu", "max,-erms,-fsrm"],
-    "arm64": ["qemu-system-aarch64", "-M", "virt", "-cpu", "max,pauth=off,sve=off,lpa2=off"],
+    "arm64": ["qemu-system-aarch64", "-M", "virt", "-cpu", "max,pauth=off,sve=off"],
 }
 # with rcu_expedited, programs are let go of at once
 ARGUMENTS = "quiet loglevel=1 panic=-1 mitigations=off rcupdate.rcu_expedited=1"

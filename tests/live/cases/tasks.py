@@ -90,6 +90,7 @@ def images(_, options):
     of the exec: of images of one program none has less than the others, but one at an end."""
     report = stat(["--by", "process", *options], [truth("tasks"), "chain", "00150", "00005"])
     faults = sorted(r["faults"] for r in report.rows())
+    check(len(faults) >= 150, f"{len(faults)} images")
     equal(faults[1], faults[len(faults) // 2], f"faults of an image, of {len(faults)}")
 
 
