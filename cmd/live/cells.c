@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
+
+#include "base/memory.h"
 
 struct cells {
 	struct fs_cell *live;               /* [number * ncpus + cpu], written by the kernel side */
@@ -16,13 +17,6 @@ struct cells {
 	int command_fd;
 	__u32 ncpus;
 };
-
-static size_t page_round(size_t n)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-
-	return (n + page - 1) & ~(page - 1);
-}
 
 struct cells *cells__open(int cells_fd, int owners_fd, int free_fd, int command_fd, __u32 ncpus)
 {

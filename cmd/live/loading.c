@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "live/stream.h"
 
 void loading__free(struct loading *l)
@@ -30,22 +31,10 @@ bool loading__waits(const struct loading *l, const struct fs_fault *f)
 	return true;
 }
 
-/* Room for one more. NULL: no memory, and what is there is still there. */
-static void *grown(void *items, size_t n, size_t *room, size_t size)
-{
-	size_t want = *room ? *room * 2 : 16;
-
-	if (n < *room)
-		return items;
-	items = reallocarray(items, want, size);
-	if (items)
-		*room = want;
-	return items;
-}
-
 int loading__keep(struct loading *l, const struct fs_fault *f)
 {
-	struct fs_fault *faults = grown(l->faults, l->nfaults, &l->faults_room, sizeof(*faults));
+	struct fs_fault *faults =
+		with_room(l->faults, l->nfaults, &l->faults_room, sizeof(*faults));
 
 	if (!faults)
 		return -ENOMEM;
@@ -56,7 +45,7 @@ int loading__keep(struct loading *l, const struct fs_fault *f)
 
 static int note_exec(struct loading *l, const struct fs_exec_event *ev)
 {
-	struct loading_exec *execs = grown(l->execs, l->nexecs, &l->execs_room, sizeof(*execs));
+	struct loading_exec *execs = with_room(l->execs, l->nexecs, &l->execs_room, sizeof(*execs));
 
 	if (!execs)
 		return -ENOMEM;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "live/loading.h"
 
 #define ARENA_KEPT (2 << 20) /* bytes */
@@ -42,13 +43,6 @@ struct stream {
 	bool latency, by_time, lives;
 	int err; /* of collecting control events */
 };
-
-static size_t page_round(size_t n)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-
-	return (n + page - 1) & ~(page - 1);
-}
 
 static int arena__reserve(struct arena *a, size_t size)
 {

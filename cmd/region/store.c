@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "region/internal.h"
 
 int id_table__set(struct id_table *t, __u32 id, void *p)
@@ -54,19 +55,6 @@ void mm__put(struct mm *mm)
 	free(mm->stacks);
 	free(mm->bss);
 	free(mm);
-}
-
-/* The vector with room for one more element, or NULL; then it is as it was. */
-static void *with_room(void *v, size_t n, size_t *room, size_t size)
-{
-	size_t more = *room ? *room * 2 : 4;
-
-	if (n < *room)
-		return v;
-	v = reallocarray(v, more, size);
-	if (v)
-		*room = more;
-	return v;
 }
 
 /* Index of the first stack whose sp is above addr. */
