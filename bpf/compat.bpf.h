@@ -123,6 +123,12 @@ static __always_inline bool mm_seq_holds(u32 seq, u64 vma)
 	return !(seq & 1);
 }
 
+/* Is `seq` no number of a moment at which the address space is being changed? */
+static __always_inline bool mm_seq_quiet(u32 seq)
+{
+	return bpf_core_field_exists(((struct mm_struct___int *)0)->mm_lock_seq) || !(seq & 1);
+}
+
 /*
  * The inode that /proc/PID/maps shows. A mapping of an overlayfs file maps the lower file; from 6.8
  * (commit def3ae83da02 "fs: store real path instead of fake path in backing file f_path") the file

@@ -7,6 +7,7 @@
 #ifndef FS_PATH_BPF_H
 #define FS_PATH_BPF_H
 
+#include "ids.bpf.h"
 #include "state.bpf.h"
 
 #define PATH_MAX_STEPS  128
@@ -19,21 +20,6 @@ struct {
 	__type(key, struct fs_file_key);
 	__type(value, u32);
 } files SEC(".maps");
-
-/* The last id given: [0] regions, [1] files. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, u32);
-	__type(value, u64);
-} last_ids SEC(".maps");
-
-static __always_inline u32 next_id(u32 which)
-{
-	u64 *last = bpf_map_lookup_elem(&last_ids, &which);
-
-	return last ? __sync_fetch_and_add(last, 1) + 1 : 0;
-}
 
 struct path_walk {
 	struct dentry *dentry;
@@ -134,7 +120,7 @@ static __noinline u32 file_send(struct file *file, struct fs_file_key *key)
 		ev->flags |= FS_FILE_SHMEM;
 	if (magic == HUGETLBFS_MAGIC)
 		ev->flags |= FS_FILE_HUGETLBFS;
-	ev->id = next_id(1);
+	ev->id = next_id(ID_FILE);
 	ev->dev = key->dev;
 	ev->ino = key->ino;
 	ev->generation = key->generation;

@@ -8,6 +8,7 @@
 #define FS_PROBE_CALLS_BPF_H
 
 #include "region.bpf.h"
+#include "stack.bpf.h"
 #include "syscalls.bpf.h"
 #include "target.bpf.h"
 
@@ -121,7 +122,7 @@ static __always_inline u64 populated_at(struct task_state *st, s64 ret)
 static __always_inline void call_end(struct task_struct *task, struct task_state *st, s64 ret)
 {
 	struct mm_struct *mm = task->mm;
-	u32 min_flt, maj_flt, region_id = 0, region = 0, addr;
+	u32 min_flt, maj_flt, region_id = 0, region = 0, addr, stack_id = 0;
 	struct fs_call_event *ev;
 	struct vma_slot *slot;
 	void *rb = control_ring();
@@ -146,6 +147,8 @@ static __always_inline void call_end(struct task_struct *task, struct task_state
 		region_id = slot->region_id;
 		region = slot->region;
 	}
+	if (cfg.stacks)
+		stack_id = stack_take(0, false);
 	ev = rb ? bpf_ringbuf_reserve(rb, sizeof(*ev), 0) : NULL;
 	if (!ev) {
 		count_loss(FS_LOSS_CTL_RING);
@@ -162,7 +165,7 @@ static __always_inline void call_end(struct task_struct *task, struct task_state
 	ev->ip = user_ip(task);
 	ev->populated_min = min_flt;
 	ev->populated_maj = maj_flt;
-	ev->stack_id = 0;
+	ev->stack_id = stack_id;
 	ev->region_id = region_id;
 	ev->call = st->call - 1;
 	ev->flags = (failed ? FS_CALL_FAILED : 0) | (st->call_compat ? FS_CALL_COMPAT : 0);

@@ -14,6 +14,7 @@
 #include "emit.bpf.h"
 #include "pgtable.bpf.h"
 #include "region.bpf.h"
+#include "stack.bpf.h"
 #include "target.bpf.h"
 
 /* Present to absent, absent to present: what the two entries and the VMA say. */
@@ -131,6 +132,52 @@ static __always_inline bool fault_grows(const struct task_state *st)
 }
 
 /*
+ * Take the stack of the fault that the current task is in. Without a clock a fault carries the time of
+ * the last event, which must then be that of its stack; else it ends when its stack was sent.
+ */
+static __always_inline void fault_stack(struct task_state *st, u32 nkernel)
+{
+	u64 taken;
+
+	if (!cfg.stacks || st->stack_taken)
+		return;
+	taken = stack_take(nkernel, st->loading);
+	st->stack_id = taken;
+	st->stack_taken = 1;
+	st->stack_sent = taken >> 32;
+}
+
+/* Does no filter drop it, as far as is known before its latency is? */
+static __always_inline bool fault_wanted(const struct vma_slot *slot, u32 flags)
+{
+	if (!(cfg.region_mask & (1U << (slot->region & 31))))
+		return false;
+	return flags & FS_FAULT_FAILED ? cfg.report_failed :
+	       flags & FS_FAULT_MAJOR  ? cfg.report_major :
+					 cfg.report_minor;
+}
+
+/*
+ * The fault that the current task is in is over: take its stack, which its latency is not to contain.
+ * Faults are delivered by the time at which they ended, so that one whose stack was sent ends after.
+ */
+static __always_inline void fault_stack_over(struct task_state *st, u32 flags)
+{
+	u64 now;
+
+	if (!cfg.stacks || st->stack_taken || !fault_wanted(fault_slot(st), flags))
+		return;
+	if (cfg.latency && !st->done_ns)
+		st->done_ns = bpf_ktime_get_ns();
+	fault_stack(st, 0);
+	if (cfg.latency && st->stack_sent) {
+		now = bpf_ktime_get_ns();
+		st->entry_ns += now - st->done_ns;
+		st->done_ns = now;
+	}
+}
+
+/*
  * A fault is over: count it, and report it unless a filter drops it. A global function, so that the
  * verifier goes through it once and not once for each state of each caller.
  */
@@ -160,11 +207,7 @@ __noinline int fault_done(struct task_state *st, u32 class, u32 flags, u32 order
 		flags |= FS_FAULT_KERNEL;
 	if (st->restarted)
 		flags |= FS_FAULT_RESTARTED;
-	if (!(cfg.region_mask & (1U << (slot->region & 31))) || latency < cfg.min_latency_ns)
-		return 0;
-	if (flags & FS_FAULT_FAILED ? !cfg.report_failed :
-	    flags & FS_FAULT_MAJOR  ? !cfg.report_major :
-				      !cfg.report_minor)
+	if (!fault_wanted(slot, flags) || latency < cfg.min_latency_ns)
 		return 0;
 	asm volatile("" : "+r"(class)); /* the verifier wants the value itself checked */
 	if (class >= FS_CLASS_NR)
@@ -280,8 +323,8 @@ static __always_inline bool access_allowed(u64 vm_flags, u8 access)
 	return vm_flags & (VM_READ | VM_WRITE | VM_EXEC); /* vma_is_accessible() */
 }
 
-static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 ip, bool user,
-					u8 access)
+static __always_inline void fault_entry(void *ctx, struct task_struct *task, u64 addr, u64 ip,
+					bool user, u8 access)
 {
 	struct mm_struct *mm = task->mm;
 	struct task_state *st;
@@ -315,7 +358,16 @@ static __always_inline void fault_entry(struct task_struct *task, u64 addr, u64 
 		st->maj_before = task->maj_flt;
 		st->slept_before = task->nvcsw;
 	}
+	st->stack_id = 0;
+	st->stack_taken = 0;
 	st->slot = region_at(task, st, mm, addr);
+	if (cfg.stacks && !user) { /* the end of an access that fails is seen too late */
+		fault_stack(st, cfg.kernel_stacks ? kernel_frames(ctx, ip) : 0);
+		if (cfg.latency)
+			st->entry_ns = bpf_ktime_get_ns();
+	} else if (!cfg.latency) {
+		fault_stack(st, 0);
+	}
 	if (!cfg.latency)
 		st->entry_ns = last_control_ns; /* after that of a new region or image */
 	before = table_walk(st, mm, addr);
@@ -343,6 +395,7 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 	struct fs_cpu *cpu = this_cpu();
 	struct task_state *st;
 	u64 addr = ctx->addr;
+	struct entry after;
 	u32 flags = 0;
 
 	if (!cpu || !mm)
@@ -376,8 +429,11 @@ static __always_inline int fault_complete(struct bpf_perf_event_data *ctx, bool 
 		flags = FS_FAULT_NO_LATENCY;
 		st->numa = cfg.numa ? task_numa_mark(task) : 0;
 		st->slot = region_at(task, st, mm, addr);
+		st->stack_taken = 0;
 	}
-	fault_succeeded(task, st, table_walk(st, mm, addr), major, flags);
+	after = table_walk(st, mm, addr);
+	fault_stack_over(st, major ? FS_FAULT_MAJOR : 0);
+	fault_succeeded(task, st, after, major, flags);
 	return 0;
 }
 
@@ -408,6 +464,7 @@ int BPF_PROG(fault_counted, struct mem_cgroup *memcg, int item)
 	if (st->saw_major || task->nvcsw == st->slept_before) {
 		after = table_walk(st, task->mm, st->addr);
 		if (entry_serves(after, st->access)) {
+			fault_stack_over(st, st->saw_major ? FS_FAULT_MAJOR : 0);
 			fault_succeeded(task, st, after, st->saw_major, 0);
 			return 0;
 		}
@@ -419,6 +476,7 @@ int BPF_PROG(fault_counted, struct mem_cgroup *memcg, int item)
 	 */
 	if (!st->done_ns && cfg.latency)
 		st->done_ns = bpf_ktime_get_ns();
+	fault_stack(st, 0);
 	return 0;
 }
 
@@ -454,7 +512,7 @@ int fault_start(struct bpf_perf_event_data *ctx)
 		access = st->kernel_access - 1;
 		st->kernel_access = 0;
 	}
-	fault_entry(task, addr, ip, (s64)ip > 0, access);
+	fault_entry(ctx, task, addr, ip, (s64)ip > 0, access);
 	return 0;
 }
 
@@ -473,7 +531,7 @@ static __always_inline u8 pf_access(unsigned long code)
 SEC("?tp_btf/page_fault_user")
 int BPF_PROG(exception_user, unsigned long addr, struct pt_regs *regs, unsigned long code)
 {
-	fault_entry(bpf_get_current_task_btf(), addr, regs->ip, true, pf_access(code));
+	fault_entry(ctx, bpf_get_current_task_btf(), addr, regs->ip, true, pf_access(code));
 	return 0;
 }
 
@@ -500,7 +558,7 @@ int BPF_PROG(exception_kernel, unsigned long addr, struct pt_regs *regs, unsigne
 		return 0;
 	}
 	if (cfg.target != FS_TARGET_TASKS || cfg.check_members) {
-		fault_entry(task, addr, regs->ip, false, pf_access(code));
+		fault_entry(ctx, task, addr, regs->ip, false, pf_access(code));
 	} else { /* PAGE_FAULTS comes next; it does not know the access */
 		st = task_state(task, true);
 		if (st)
@@ -537,6 +595,7 @@ int BPF_PROG(fault_signal, int sig, struct kernel_siginfo *info, struct task_str
 	}
 	if (st->access == FS_ACCESS_UNKNOWN)
 		st->access = failed_access(self);
+	fault_stack_over(st, FS_FAULT_FAILED);
 	fault_done(st, sig == SIGBUS ? FS_CLASS_BUS : FS_CLASS_SEGV, FS_FAULT_FAILED, 0);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "emit.bpf.h"
 #include "pgtable.bpf.h"
 #include "region.bpf.h"
+#include "unwind.bpf.h"
 
 struct
 try {
@@ -100,6 +101,24 @@ int note_spans(struct fs_note_spans *note)
 	struct fs_file_key file = note->file;
 
 	bpf_map_update_elem(&elf_spans, &file, &spans, BPF_ANY);
+	return 0;
+}
+
+/* The unwind table of a file. */
+SEC("?syscall")
+int note_table(struct fs_note_table *note)
+{
+	struct fs_unwind_table table = note->table;
+	struct fs_file_key file = note->file;
+
+	if (file.ino || file.dev) {
+		bpf_map_update_elem(&unwind_tables, &file, &table, BPF_ANY);
+	} else {
+		vdso_table.first = table.first;
+		vdso_table.nbuckets = table.nbuckets;
+		vdso_table.at = table.at;
+		vdso_table.kind = table.kind;
+	}
 	return 0;
 }
 

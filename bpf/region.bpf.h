@@ -3,83 +3,14 @@
 #ifndef FS_REGION_BPF_H
 #define FS_REGION_BPF_H
 
+#include "ids.bpf.h"
 #include "path.bpf.h"
 #include "vma.bpf.h"
 
 #define S_IFMT  0170000
 #define S_IFCHR 0020000
 
-/*
- * Ids of regions, by a hash of what tells a region from others: sets of four, each a cache line. A
- * region that is forgotten gets another id when it is seen again. Nothing is locked: a pair that two
- * CPUs wrote at once does not fit together, and is taken for another region's. Two regions that are
- * taken for one have 96 bits in common.
- */
-#define REGION_SETS 65536
-#define REGION_WAYS 4
-
-struct region_set {
-	struct {
-		u64 hash;
-		u64 id; /* and above it 32 more bits of hash */
-	} way[REGION_WAYS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, REGION_SETS);
-	__type(key, u32);
-	__type(value, struct region_set);
-} regions SEC(".maps");
-
-struct region_hash {
-	u64 first, second;
-};
-
-/* Words that differ in one place only never have the same first hash. */
-static __always_inline void hash_add(struct region_hash *h, u64 word)
-{
-	h->first = (h->first ^ word) * 0x9e3779b97f4a7c15ULL;
-	h->first ^= h->first >> 29;
-	h->second = (h->second + word) * 0xd6e8feb86659fd93ULL;
-	h->second ^= h->second >> 32;
-}
-
-/* The id of a region, 0: not known. */
-static __always_inline u32 region_known(const struct region_hash *h)
-{
-	u32 index = h->first & (REGION_SETS - 1);
-	struct region_set *set = bpf_map_lookup_elem(&regions, &index);
-
-	if (!set)
-		return 0;
-#pragma unroll
-	for (int i = 0; i < REGION_WAYS; i++) {
-		u64 id = *(volatile u64 *)&set->way[i].id;
-
-		if (set->way[i].hash == h->first && id >> 32 == h->second >> 32)
-			return id;
-	}
-	return 0;
-}
-
-static __always_inline void region_remember(const struct region_hash *h, u32 id)
-{
-	u32 index = h->first & (REGION_SETS - 1), i;
-	struct region_set *set = bpf_map_lookup_elem(&regions, &index);
-	u32 at = id & (REGION_WAYS - 1);
-
-	if (!set)
-		return;
-	for (i = 0; i < REGION_WAYS; i++) {
-		if (!set->way[i].id) {
-			at = i;
-			break;
-		}
-	}
-	set->way[at].hash = h->first;
-	*(volatile u64 *)&set->way[at].id = id | (h->second >> 32) << 32;
-}
+ID_SETS(regions);
 
 /* The VMA that ends at an address, where it is private and maps a file: data before its bss. */
 struct previous {
@@ -207,7 +138,7 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 {
 	bool anon = slot->region == FS_REGION_ANON || slot->region == FS_REGION_ANON_EXEC;
 	struct lookup *look = this_lookup();
-	u32 id = next_id(0), fid = 0;
+	u32 id = next_id(ID_REGION), fid = 0;
 	struct fs_region_event *ev;
 	void *rb = control_ring();
 
@@ -254,7 +185,7 @@ static __always_inline void region_fill(struct mm_struct *mm, u64 vma, struct lo
 					u64 addr, struct vma_slot *slot)
 {
 	const struct vma_copy *c = &look->vma;
-	struct region_hash h = {};
+	struct id_hash h = {};
 
 	mm_read(mm, &look->mm);
 	slot->start = c->start;
@@ -272,13 +203,13 @@ static __always_inline void region_fill(struct mm_struct *mm, u64 vma, struct lo
 	hash_add(&h, c->flags & 0xffffffff & ~VM_SOFTDIRTY);
 	/* its inode's identity: a struct file's memory is used again at once */
 	hash_add(&h, c->file ? file_identity((void *)c->file) : 0);
-	slot->region_id = region_known(&h);
+	slot->region_id = id_known(&regions, &h);
 	if (slot->region_id)
 		return;
 	/* from a copy: in global functions Linux 6.1 does not take st's memory for a map's value */
 	slot->region_id = region_send(mm, vma, c, slot);
 	if (slot->region_id)
-		region_remember(&h, slot->region_id);
+		id_remember(&regions, &h, slot->region_id);
 }
 
 /* VMAs that hold a thread's stack, by process and bound: which part is stack, user space decides. */

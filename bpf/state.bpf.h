@@ -49,6 +49,9 @@ struct task_state {
 	u8 exiting;   /* its cells are being taken back */
 	u8 grows;     /* vmas[VMA_CACHE] is a stack that has not grown to the address yet */
 	u8 loading;   /* FS_FAULT_LOADING while execve loads what it is to run */
+	u32 stack_id; /* of the fault that is being handled */
+	u8 stack_taken;
+	u8 stack_sent; /* it was new */
 	u64 pmd_gib;  /* GiB of addresses + 1 that pmd_table is for; 0: none */
 	u64 pmd_table;
 	/* faults of this thread that raised an exception: the rest of min_flt is populated */

@@ -9,6 +9,7 @@
 
 #include "hist.h"
 #include "kinds.h"
+#include "unwind.h"
 
 #define FS_MAX_COMMS  16
 #define FS_MAX_SHARDS 64
@@ -61,7 +62,10 @@ struct fs_config {
 	__u8 late;          /* some faults, or all, are looked at only after they were counted */
 	__u8 numa;          /* NUMA balancing is on: look for its faults */
 	__u8 check_members; /* fault events are not opened per task: look in `targets` */
-	__u8 pad[4];
+	__u8 stacks;        /* take the stacks of faults and calls */
+	__u8 user_stacks;   /* their user part */
+	__u8 kernel_stacks; /* their kernel part */
+	__u8 pad[1];
 };
 
 /* How page tables are reached: found by the loader once the programs are loaded. */
@@ -161,6 +165,11 @@ struct fs_elf_spans {
 struct fs_note_spans {
 	struct fs_file_key file;
 	struct fs_elf_spans spans;
+};
+
+struct fs_note_table {
+	struct fs_file_key file; /* all 0: the vdso */
+	struct fs_unwind_table table;
 };
 
 /* Argument and answer of the program that finds the direct map (bpf/probe_setup.bpf.h). */

@@ -13,6 +13,7 @@
 #define FS_EVENT_H
 
 #include "kinds.h"
+#include "unwind.h"
 
 #define FS_COMM_LEN 16
 #define FS_PATH_MAX 4096
@@ -53,6 +54,7 @@ enum fs_event_kind {
 	FS_EVENT_FORK,
 	FS_EVENT_EXIT,
 	FS_EVENT_RENAME,
+	FS_EVENT_STACK,
 	FS_EVENT_NR
 };
 
@@ -183,6 +185,43 @@ struct fs_rename_event {
 	char comm[FS_COMM_LEN];
 };
 
+/*
+ * A frame of a stack: where in a file, so that processes share stacks, or an address.
+ *   11… an address of the kernel
+ *   01  1 bit: a return address, what it names is the call before it; 21 bits: file id; 40 bits:
+ *       offset in the file, for FS_FRAME_VDSO in the vdso
+ *   00  1 bit: a return address; 61 bits: an address of the process
+ */
+#define FS_FRAME_OFFSET_BITS 40
+#define FS_FRAME_FILE_BITS   21
+#define FS_FRAME_FILE        (1ULL << 62)
+#define FS_FRAME_CALL        (1ULL << 61)
+#define FS_FRAME_VDSO        ((1U << FS_FRAME_FILE_BITS) - 1)
+
+#define FS_STACK_KERNEL 64  /* frames kept of either part */
+#define FS_STACK_USER   127 /* as many as perf keeps by default: sysctl_perf_event_max_stack */
+
+/*
+ * A stack seen for the first time. Frames run from the innermost to the outermost, those of the
+ * kernel first. Where it ends FS_STACK_COPIED the stack was copied from `regs` on: `copied` bytes, from
+ * regs.sp, follow the room for FS_STACK_FRAMES frames.
+ */
+struct fs_stack_event {
+	struct fs_head head;
+	__u32 id; /* > 0, never reused in a run */
+	__u16 nkernel, nuser;
+	__u8 end;  /* enum fs_stack_end */
+	__u8 call; /* with a copy: regs.ip is a return address */
+	__u8 pad[2];
+	__u32 copied;
+	__u64 mm;    /* address space and image of the process: of addresses and copies */
+	__u64 image; /*  alone; other processes may have the same stack */
+	struct fs_unwind_regs regs;
+	/* __u64 frames[nkernel + nuser]; with a copy there is room for all that there can be */
+};
+
+#define FS_STACK_FRAMES (FS_STACK_KERNEL + FS_STACK_USER)
+
 _Static_assert(sizeof(struct fs_fault) == 64, "a fault record is one cache line");
 _Static_assert(sizeof(struct fs_head) == 24, "wire layout");
 _Static_assert(sizeof(struct fs_region_event) == 216, "wire layout");
@@ -191,5 +230,6 @@ _Static_assert(sizeof(struct fs_call_event) == 136, "wire layout");
 _Static_assert(sizeof(struct fs_exec_event) == 24 + 64 + FS_COMM_LEN + 256, "wire layout");
 _Static_assert(sizeof(struct fs_fork_event) == 24 + 48 + FS_COMM_LEN, "wire layout");
 _Static_assert(sizeof(struct fs_exit_event) == 24 + 40, "wire layout");
+_Static_assert(sizeof(struct fs_stack_event) == 24 + 64, "wire layout");
 
 #endif /* FS_EVENT_H */

@@ -68,7 +68,22 @@
 	X(LATE_MAJOR, "late_major", "major faults whose rows say minor")                          \
 	X(RECURSION, "recursion", "programs skipped because one was running on that CPU")         \
 	X(COMPAT_CALLS, "compat_calls", "32-bit programs whose first mapping calls were not seen")   \
-	X(PATH, "path_truncated", "file paths too deep or too long to copy")
+	X(PATH, "path_truncated", "file paths too deep or too long to copy")                      \
+	X(STACK, "stack_lost", "stacks for which there was no memory or no room in the ring")
+
+/* Where the user part of a stack ends, and why. X(symbol, name, description) */
+#define FS_STACK_ENDS(X) \
+	X(COMPLETE, "complete", "at the outermost frame")                                         \
+	X(EXEC, "exec", "in execve, where the new program has no stack yet")                      \
+	X(KTHREAD, "no_user", "a thread of the kernel: there is no user stack")                   \
+	X(DEEP, "too_deep", "more frames than are kept")                                          \
+	X(UNREADABLE, "unreadable", "memory of the stack that is not there")                      \
+	X(NO_RULE, "no_rule", "code of which neither unwind tables nor frame pointers tell")      \
+	X(UNSUPPORTED, "unsupported_rule", "code whose unwind table says what cannot be followed") \
+	X(NOT_CODE, "not_code", "a return address in no executable mapping")                      \
+	X(COMPAT, "32_bit", "a 32-bit program: only the innermost frame is known")                \
+	X(COPIED, "copied", "on the way: the rest of the stack was copied")                       \
+	X(COPY_SHORT, "copy_too_short", "beyond what was copied of the stack")
 
 /*
  * Mapping calls. X(symbol, name, number of arguments).
@@ -108,6 +123,13 @@ enum fs_loss {
 	FS_LOSSES(X)
 #undef X
 		FS_LOSS_NR
+};
+
+enum fs_stack_end {
+#define X(sym, name, desc) FS_STACK_##sym,
+	FS_STACK_ENDS(X)
+#undef X
+		FS_STACK_END_NR
 };
 
 enum fs_call {

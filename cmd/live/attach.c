@@ -113,6 +113,7 @@ void session__choose_programs(struct session *s)
 	want(k->progs.tell_pid, in_pid_namespace());
 	want(k->progs.cell_command, s->opts.in_kernel);
 	want(k->progs.note_spans, s->opts.in_kernel);
+	want(k->progs.note_table, s->opts.stacks);
 	want(k->progs.find_direct_map, faults && features__use(f, FEATURE_PAGE_TABLES));
 }
 

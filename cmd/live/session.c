@@ -21,6 +21,7 @@
 #define DEFAULT_RING_BYTES     (16 * MIB)
 #define MIN_RING_RECORDS_SHIFT 8
 #define PAGE_BYTES             4096UL
+#define UNWIND_WORDS           (4U << 20) /* of unwind tables: 16 MiB, the rows of 30 libcs */
 #define CALIBRATE_GIB          (64 * 1024) /* 64 TiB: what four levels can map */
 
 /* Fault records per CPU, a power of two, within the budget; the rest of it is for control events. */
@@ -44,7 +45,8 @@ static void size_rings(struct session *s, struct fs_config *cfg)
 		cfg->shards *= 2;
 	/* a program can make 650,000 calls a second: 5 ms of them in the default 4 MiB on 2 CPUs */
 	s->control_bytes = 65536;
-	while (s->control_bytes * 2 * cfg->shards <= budget / (s->opts.calls ? 2 : 8) &&
+	while (s->control_bytes * 2 * cfg->shards <=
+		       budget / (s->opts.calls || s->opts.stacks ? 2 : 8) &&
 	       s->control_bytes < 8 * MIB)
 		s->control_bytes *= 2;
 }
@@ -124,6 +126,9 @@ static enum session_result configure(struct session *s)
 	cfg->by_mapping = o->by_mapping;
 	cfg->memcg = session__by_memcg(s);
 	cfg->late = cfg->memcg || session__by_next(s);
+	cfg->stacks = o->stacks;
+	cfg->user_stacks = o->user_stacks;
+	cfg->kernel_stacks = o->kernel_stacks;
 	cfg->calls_native = features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS);
 	size_rings(s, cfg);
 	s->shards = cfg->shards;
@@ -146,6 +151,35 @@ static void size_maps(struct session *s)
 		bpf_map__set_max_entries(skel->maps.free_cells, 1);
 		bpf_map__set_max_entries(skel->maps.stack_vmas, 1);
 	}
+	if (s->opts.stacks) {
+		bpf_map__set_max_entries(skel->maps.unwind_words, UNWIND_WORDS);
+		bpf_map__set_max_entries(skel->maps.unwind_rules, FS_UNWIND_MAX_RULES);
+	} else {
+		bpf_map__set_max_entries(skel->maps.stack_ids, 1);
+	}
+}
+
+/* Map the memory of the unwind tables. 0 or -errno. */
+static int map_unwind(struct session *s)
+{
+	struct session_unwind *u = &s->unwind;
+	void *p;
+
+	if (!s->opts.stacks)
+		return 0;
+	p = mmap(NULL, UNWIND_WORDS * sizeof(*u->words), PROT_READ | PROT_WRITE, MAP_SHARED,
+		 bpf_map__fd(s->skel->maps.unwind_words), 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	u->words = p;
+	u->nwords = UNWIND_WORDS;
+	p = mmap(NULL, FS_UNWIND_MAX_RULES * sizeof(*u->rules), PROT_READ | PROT_WRITE, MAP_SHARED,
+		 bpf_map__fd(s->skel->maps.unwind_rules), 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	u->rules = p;
+	u->nrules = FS_UNWIND_MAX_RULES;
+	return 0;
 }
 
 static int fill_shards(struct session *s)
@@ -256,6 +290,8 @@ static enum session_result load(struct session *s)
 		calibrate(s);
 	err = fill_shards(s);
 	if (!err)
+		err = map_unwind(s);
+	if (!err)
 		err = open_stream(s);
 	if (!err && s->opts.in_kernel) {
 		s->cells = cells__open(bpf_map__fd(s->skel->maps.cells),
@@ -365,6 +401,23 @@ void session__push_spans(struct session *s, const struct fs_file_key *key,
 		bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.note_spans), &run);
 }
 
+void session__unwind_memory(const struct session *s, struct session_unwind *out)
+{
+	*out = s->unwind;
+}
+
+void session__push_table(struct session *s, const struct fs_file_key *key,
+			 const struct fs_unwind_table *table)
+{
+	struct fs_note_table note = { .table = *table };
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &note, .ctx_size_in = sizeof(note));
+
+	if (key)
+		note.file = *key;
+	if (s->opts.stacks)
+		bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.note_table), &run);
+}
+
 void session__counters(struct session *s, struct session_counters *out)
 {
 	__u64 events;
@@ -427,6 +480,10 @@ void session__close(struct session *s)
 	free(s->watched);
 	stream__close(s->stream);
 	cells__close(s->cells);
+	if (s->unwind.words)
+		munmap(s->unwind.words, s->unwind.nwords * sizeof(*s->unwind.words));
+	if (s->unwind.rules)
+		munmap(s->unwind.rules, s->unwind.nrules * sizeof(*s->unwind.rules));
 	for (size_t i = 0; i < s->nshard_fds; i++)
 		close(s->shard_fds[i]);
 	free(s->shard_fds);

@@ -34,6 +34,8 @@ struct session_opts {
 	bool by_time; /* see stream_opts */
 	bool by_cgroup, by_thread, by_mapping;
 	bool in_kernel;
+	bool stacks; /* of faults and calls: their user part, their kernel part */
+	bool user_stacks, kernel_stacks;
 	__u64 ring_bytes; /* 0: the default */
 	int wake_fd;      /* session__poll() returns when it is readable; -1: none */
 };
@@ -87,6 +89,22 @@ void session__stop(struct session *s);
 /* Tell the kernel side where the regions of a file are (in-kernel aggregation). */
 void session__push_spans(struct session *s, const struct fs_file_key *key,
 			 const struct fs_elf_spans *spans);
+
+/*
+ * Memory of the unwind tables (include/unwind.h), shared with the kernel side: mapped until the
+ * session is closed. All 0 without stacks.
+ */
+struct session_unwind {
+	__u32 *words;
+	size_t nwords;
+	struct fs_unwind_rule *rules;
+	size_t nrules;
+};
+void session__unwind_memory(const struct session *s, struct session_unwind *out);
+
+/* Stacks are unwound by this table from now on, in the code of a file; NULL: in the vdso. */
+void session__push_table(struct session *s, const struct fs_file_key *key,
+			 const struct fs_unwind_table *table);
 
 /* Sums over all CPUs since the start. */
 struct session_counters {

@@ -25,6 +25,7 @@ struct session {
 	struct cgroup_ref cgroup;
 	__u32 ncpus, shards, ring_shift;
 	__u32 control_bytes;
+	struct session_unwind unwind;
 	int *shard_fds;
 	size_t nshard_fds;
 	/* what is attached */

@@ -13,7 +13,8 @@
 #include "base/memory.h"
 #include "live/loading.h"
 
-#define ARENA_KEPT (2 << 20) /* bytes */
+#define ARENA_KEPT    (2 << 20) /* bytes */
+#define BEYOND_CUT_NS 1000000
 
 /* Control events of one drain, copied out of their rings to be sorted. */
 struct arena {
@@ -34,7 +35,9 @@ struct stream {
 	struct fs_cpu *cpus;
 	struct fs_fault *faults;
 	size_t cpus_bytes, faults_bytes;
-	struct ring_buffer *controls;
+	struct ring_buffer **controls;
+	size_t ncontrols;
+	__u64 cut_ns; /* of this drain: newer events wait for the next */
 	struct cursor *cursors;
 	struct arena arena;
 	struct loading loading;
@@ -82,6 +85,24 @@ static int collect(void *ctx, void *data, size_t size)
 	memcpy(a->bytes + a->used, data, size);
 	a->refs[a->nrefs++] = (struct arena_ref){ head->time_ns, a->used };
 	a->used += (size + 7) & ~(size_t)7;
+	return head->time_ns > st->cut_ns + BEYOND_CUT_NS ? -EAGAIN : 0;
+}
+
+/*
+ * Collect what has come before the cut. A ring that is filled as fast as it is emptied is left at an
+ * event that is clearly newer: one after it in the ring is not needed yet.
+ */
+static int collect_all(struct stream *st)
+{
+	int err;
+
+	for (size_t i = 0; i < st->ncontrols; i++) {
+		err = ring_buffer__consume(st->controls[i]);
+		if (st->err)
+			return st->err;
+		if (err < 0 && err != -EAGAIN)
+			return err;
+	}
 	return 0;
 }
 
@@ -149,13 +170,13 @@ struct stream *stream__open(const struct stream_opts *o)
 		err = errno ? errno : ENOMEM;
 		goto out;
 	}
-	for (size_t i = 0; i < o->ncontrols && !err; i++) {
-		if (i) {
-			err = -ring_buffer__add(st->controls, o->control_fds[i], collect, st);
-			continue;
-		}
-		st->controls = ring_buffer__new(o->control_fds[0], collect, st, NULL);
-		err = st->controls ? 0 : errno;
+	st->controls = calloc(o->ncontrols, sizeof(*st->controls));
+	err = st->controls ? 0 : ENOMEM;
+	for (; st->ncontrols < o->ncontrols && !err; st->ncontrols += !err) {
+		struct ring_buffer **rb = &st->controls[st->ncontrols];
+
+		*rb = ring_buffer__new(o->control_fds[st->ncontrols], collect, st, NULL);
+		err = *rb ? 0 : errno;
 	}
 out:
 	if (!err)
@@ -169,7 +190,9 @@ void stream__close(struct stream *st)
 {
 	if (!st)
 		return;
-	ring_buffer__free(st->controls);
+	for (size_t i = 0; i < st->ncontrols; i++)
+		ring_buffer__free(st->controls[i]);
+	free(st->controls);
 	if (st->cpus && st->cpus != MAP_FAILED)
 		munmap(st->cpus, st->cpus_bytes);
 	if (st->faults && st->faults != MAP_FAILED)
@@ -297,27 +320,25 @@ int stream__drain(struct stream *st, const struct event_sink *sink, bool last)
 {
 	struct arena *a = &st->arena;
 	size_t i;
-	__u64 cut;
 	int err;
 
 	loading__begin(&st->loading);
 	snapshot_heads(st);
-	cut = clock_ns();
+	st->cut_ns = clock_ns();
 	if (a->capacity > ARENA_KEPT && !a->nrefs) { /* a burst is over */
 		free(a->bytes);
 		a->bytes = NULL;
 		a->capacity = 0;
 	}
-	err = ring_buffer__consume(st->controls);
-	if (err < 0)
-		return st->err ? st->err : err;
+	err = collect_all(st);
+	if (err)
+		return err;
 	arena__sort(a);
-	err = 0;
 	/*
 	 * Newer events wait: what one of them names may have been sent to a ring that had been emptied
 	 * before. What an older one names was sent before it, and is here.
 	 */
-	for (i = 0; i < a->nrefs && !err && a->refs[i].time_ns < cut; i++) {
+	for (i = 0; i < a->nrefs && !err && a->refs[i].time_ns < st->cut_ns; i++) {
 		const struct fs_head *head = (void *)(a->bytes + a->refs[i].at);
 
 		err = deliver_faults(st, head->time_ns, sink);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stacks of faults and mapping calls: taken, told from those that are known by a hash of their
+ * frames, and sent once. A stack that leads into code whose table is not there yet is copied, and
+ * the loader does the rest.
+ */
+#ifndef FS_STACK_BPF_H
+#define FS_STACK_BPF_H
+
+#include "unwind.bpf.h"
+
+ID_SETS(stack_ids);
+
+/*
+ * Room for a copied stack in an event: the whole of it is sent if it fits. Most stacks take a few
+ * KiB; the environment of the program, which is above them, is copied along.
+ */
+#define COPY_SMALL  8192
+#define COPY_MEDIUM 16384
+#define COPY_LARGE  65536
+
+#define KERNEL_SKIP_MAX 16
+
+struct stack_copy {
+	struct fs_stack_event event;
+	u64 frames[FS_STACK_FRAMES];
+	u8 bytes[];
+};
+
+static __always_inline struct stack_state *stack_state(struct task_struct *task)
+{
+	struct stack_state *ss = bpf_task_storage_get(&stacks, task, NULL,
+						      BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!ss)
+		count_loss(FS_LOSS_STACK);
+	return ss;
+}
+
+static __always_inline void stack_event_init(struct stack_state *ss, struct fs_stack_event *ev,
+					     u32 id, u32 size)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	head_init(&ev->head, FS_EVENT_STACK, size);
+	ev->id = id;
+	ev->nkernel = ss->event.nkernel;
+	ev->nuser = ss->event.nuser;
+	ev->end = ss->end;
+	ev->call = ss->call;
+	ev->pad[0] = ev->pad[1] = 0;
+	ev->copied = 0;
+	ev->mm = ss->mm;
+	ev->image = task_image(task);
+	ev->regs.ip = ss->regs.ip;
+	ev->regs.sp = ss->regs.sp;
+	ev->regs.fp = ss->regs.fp;
+	ev->regs.lr = ss->regs.lr;
+}
+
+/* Copy up to `room` bytes of the stack; false: there was no room, or nothing to read. */
+static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 have, const u32 room)
+{
+	void *rb = control_ring();
+	struct stack_copy *ev;
+	u32 size = have < room ? have : room;
+
+	ev = rb ? bpf_ringbuf_reserve(rb, sizeof(*ev) + room, 0) : NULL;
+	if (!ev)
+		return false;
+	stack_event_init(ss, &ev->event, id, sizeof(*ev) + room);
+	bpf_probe_read_kernel(ev->frames, sizeof(ev->frames), ss->frames_at);
+	if (size > room || bpf_probe_read_user(ev->bytes, size, (void *)ss->regs.sp)) {
+		bpf_ringbuf_discard(ev, BPF_RB_NO_WAKEUP);
+		return false;
+	}
+	ev->event.copied = size;
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+/* The stack's mapping from sp on, sent with what is known. Returns its id, 0: it could not be sent. */
+static __noinline u32 stack_copy(struct stack_state *ss, struct mm_struct *mm)
+{
+	struct lookup *look = this_lookup();
+	u32 id = next_id(ID_STACK);
+	void *rb = control_ring();
+	u64 vma, have;
+	bool sent;
+
+	ss->sent = 1;
+	code_announce(ss, ss->regs.ip - ss->call);
+	/* half of the ring is for all else */
+	if (!rb || bpf_ringbuf_query(rb, BPF_RB_AVAIL_DATA) >
+			   bpf_ringbuf_query(rb, BPF_RB_RING_SIZE) / 2)
+		return 0;
+	if (!look || !vma_find(mm, ss->regs.sp, &look->vma, &vma))
+		return 0;
+	have = look->vma.end - ss->regs.sp;
+	if (have <= COPY_SMALL)
+		sent = stack_copy_send(ss, id, have, COPY_SMALL);
+	else if (have <= COPY_MEDIUM)
+		sent = stack_copy_send(ss, id, have, COPY_MEDIUM);
+	else
+		sent = stack_copy_send(ss, id, have, COPY_LARGE);
+	return sent ? id : 0;
+}
+
+static __always_inline u32 stack_send(struct stack_state *ss)
+{
+	u32 id = next_id(ID_STACK), n = ss->event.nkernel + ss->event.nuser, size;
+
+	asm volatile("" : "+r"(n));
+	if (n > FS_STACK_FRAMES)
+		return 0;
+	size = sizeof(ss->event) + n * sizeof(u64);
+	stack_event_init(ss, &ss->event, id, size);
+	ss->sent = 1;
+	return control_send(&ss->event, size) ? id : 0;
+}
+
+/* The id of the stack that stands in ss. */
+static __noinline u32 stack_id(struct stack_state *ss, u64 image)
+{
+	struct id_hash *h = &ss->frames;
+	u32 id;
+
+	hash_add(h, (u64)ss->event.nkernel << 32 | ss->event.nuser);
+	hash_add(h, ss->end);
+	hash_add(h, ss->own_addresses ? image : 0);
+	id = id_known(&stack_ids, h);
+	if (id)
+		return id;
+	id = stack_send(ss);
+	if (id)
+		id_remember(&stack_ids, h, id);
+	return id;
+}
+
+static __always_inline void stack_begin(struct stack_state *ss, struct task_struct *task,
+					struct mm_struct *mm, u32 nkernel)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+
+#if defined(__TARGET_ARCH_x86)
+	ss->regs.ip = KERNEL_READ(regs, ip);
+	ss->regs.sp = KERNEL_READ(regs, sp);
+	ss->regs.fp = KERNEL_READ(regs, bp);
+	ss->regs.lr = 0;
+#else
+	ss->regs.ip = KERNEL_READ(regs, pc);
+	ss->regs.sp = KERNEL_READ(regs, sp);
+	ss->regs.fp = KERNEL_READ(regs, regs[29]);
+	ss->regs.lr = fs_unwind_address(KERNEL_READ(regs, regs[30]));
+#endif
+	ss->bottom = ss->regs.sp;
+	ss->mm = (u64)mm;
+	ss->seq = mm_seq(mm);
+	ss->nreads = 0;
+	ss->read.first = ss->read.second = 0;
+	ss->frames.first = ss->frames.second = 0;
+	ss->end = FS_STACK_COMPLETE;
+	ss->call = 0;
+	ss->own_addresses = 0;
+	ss->repeatable = cfg.lock_seq;
+	ss->sent = 0;
+	ss->event.nkernel = nkernel;
+	ss->event.nuser = 0;
+	if (!cfg.lock_seq || ss->code_mm != (u64)mm || ss->code_seq != ss->seq) {
+		ss->code_mm = (u64)mm;
+		ss->code_seq = ss->seq;
+		for (u32 i = 0; i < CODE_SLOTS; i++)
+			ss->codes[i].start = ss->codes[i].end = 0;
+	}
+}
+
+/* The user part; false: it is the task's last stack again. */
+static __always_inline bool stack_walk(struct stack_state *ss, struct task_struct *task)
+{
+	struct unwinding u = { .ss = ss };
+
+	if (!ss->regs.ip) { /* copy_thread() leaves it so for a thread that never returns to user mode */
+		ss->end = FS_STACK_KTHREAD;
+		return true;
+	}
+	if (!ss->event.nkernel && stack_is_last(ss, &u))
+		return false;
+	ss->last = ss->regs;
+	ss->last_id = 0;
+	ss->nreads = 0;
+	ss->read.first = ss->read.second = 0;
+	if (is_compat_image(task)) {
+		ss->end = FS_STACK_COMPAT;
+		ss->own_addresses = 1;
+		frame_add(ss, ss->regs.ip & (FS_FRAME_CALL - 1));
+		return true;
+	}
+	bpf_loop(FS_STACK_USER + 1, unwind_frame, &u, 0);
+	return true;
+}
+
+/* May the walk that has just ended be repeated by what it read? */
+static __always_inline bool stack_repeatable(const struct stack_state *ss, struct mm_struct *mm)
+{
+	return ss->repeatable && !ss->event.nkernel && ss->end != FS_STACK_EXEC &&
+	       ss->end != FS_STACK_COPIED && mm_seq_quiet(ss->seq) && mm_seq(mm) == ss->seq;
+}
+
+#define STACK_SENT (1ULL << 32)
+
+/*
+ * Take the stack of the current task as it is now, with the nkernel frames that stand in its state
+ * already; `exec`: in execve, where there is no user stack. Returns its id, 0 where it is lost, and
+ * counted; and STACK_SENT where events were sent for it. A global function, so that the verifier
+ * goes through it once.
+ */
+__noinline u64 stack_take(u32 nkernel, u32 exec)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct stack_state *ss = stack_state(task);
+	struct mm_struct *mm = task->mm;
+	u64 image = task_image(task);
+	u32 id;
+
+	if (!ss || !mm)
+		return 0;
+	stack_begin(ss, task, mm, nkernel);
+	for (u32 i = 0; i < FS_STACK_KERNEL && i < nkernel; i++)
+		hash_add(&ss->frames, ss->frames_at[i]);
+	if (exec)
+		ss->end = FS_STACK_EXEC;
+	else if (cfg.user_stacks && !stack_walk(ss, task))
+		return ss->last_id;
+	id = ss->end == FS_STACK_COPIED ? stack_copy(ss, mm) : stack_id(ss, image);
+	if (!id)
+		count_loss(FS_LOSS_STACK);
+	if (id && stack_repeatable(ss, mm)) {
+		ss->last_id = id;
+		ss->last_mm = (u64)mm;
+		ss->last_seq = ss->seq;
+		ss->last_nreads = ss->nreads;
+		ss->last_read = ss->read;
+	}
+	return ss->sent ? id | STACK_SENT : id;
+}
+
+/*
+ * The kernel's part of a stack, from the instruction `ip` that faulted: above it are the exception and
+ * the program itself. The number of frames.
+ */
+static __always_inline u32 kernel_frames(void *ctx, u64 ip)
+{
+	struct stack_state *ss = stack_state(bpf_get_current_task_btf());
+	u32 skip = 0;
+	long size;
+
+	if (!ss || bpf_get_stack(ctx, ss->frames_at, KERNEL_SKIP_MAX * sizeof(u64), 0) < 0)
+		return 0;
+	for (u32 i = 0; i < KERNEL_SKIP_MAX; i++) {
+		if (ss->frames_at[i] == ip) {
+			skip = i;
+			break;
+		}
+	}
+	size = bpf_get_stack(ctx, ss->frames_at, FS_STACK_KERNEL * sizeof(u64), skip);
+	return size > 0 ? size / sizeof(u64) : 0;
+}
+
+#endif /* FS_STACK_BPF_H */

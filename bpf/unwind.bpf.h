@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The user part of a stack, unwound by the tables of include/unwind.h, which the loader compiles;
+ * by frame pointers where code has no table (JITs, Go). Code is found by the walk that finds the
+ * regions: what is known of a file serves a new process from its first fault.
+ */
+#ifndef FS_UNWIND_BPF_H
+#define FS_UNWIND_BPF_H
+
+#include "region.bpf.h"
+
+/* Words of all tables, see include/unwind.h; written by the loader through its mapping. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} unwind_words SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct fs_unwind_rule);
+} unwind_rules SEC(".maps");
+
+/* The tables of files. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct fs_file_key);
+	__type(value, struct fs_unwind_table);
+} unwind_tables SEC(".maps");
+
+volatile struct fs_unwind_table vdso_table = {};
+
+/* An executable mapping. */
+struct code_slot {
+	u64 start, end;
+	u64 offset; /* in the file, of start */
+	u32 file_id;
+	u8 mapped_file; /* else anonymous: a JIT's */
+	u8 pad[3];
+	struct fs_unwind_table table; /* kind 0: none, or none yet */
+};
+
+#define CODE_SLOTS  8 /* a power of two */
+#define STACK_READS 128
+
+/* A stack on its way to being known, and the last one; a task's. */
+struct stack_state {
+	/* the last walk, where it may be repeated: by what it began, and what it read on the stack */
+	struct fs_unwind_regs last;
+	u64 last_mm;
+	u32 last_seq;
+	u32 last_id;
+	u32 last_nreads;
+	u32 last_end;
+	struct id_hash last_read;
+	/* this walk */
+	struct fs_unwind_regs regs;
+	u64 mm;
+	u64 bottom; /* sp at its beginning */
+	u32 seq;
+	u32 nreads;
+	struct id_hash read;   /* of the words that were read */
+	struct id_hash frames; /* of the frames */
+	u32 end;               /* enum fs_stack_end */
+	u32 code;              /* index of the code that was found last */
+	u8 call;               /* regs.ip is a return address */
+	u8 own_addresses;      /* some frames are no place in a file */
+	u8 repeatable;
+	u8 sent; /* it was new: events were sent */
+	/* code of the address space */
+	u64 code_mm;
+	u32 code_seq;
+	u32 code_next;
+	struct code_slot codes[CODE_SLOTS];
+	struct vma_slot slot;
+	u32 reads[STACK_READS]; /* (address - bottom) / 8, and the top bit for two words */
+	struct fs_stack_event event;
+	u64 frames_at[FS_STACK_FRAMES + 1]; /* follow the event */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct stack_state);
+} stacks SEC(".maps");
+
+#define READ_TWO (1U << 31)
+
+/* Read words of the stack; which, and what they were, is kept for the next time. */
+static __always_inline long stack_read(struct stack_state *ss, u64 addr, u32 n, u64 *out)
+{
+	u64 delta = (addr - ss->bottom) >> 3;
+	u32 i = ss->nreads;
+
+	if (n == 2 ? bpf_probe_read_user(out, 16, (void *)addr) :
+		     bpf_probe_read_user(out, 8, (void *)addr))
+		return -1;
+	if (i >= STACK_READS || delta >= READ_TWO || (addr & 7)) {
+		ss->repeatable = 0;
+		return 0;
+	}
+	ss->reads[i] = (u32)delta | (n == 2 ? READ_TWO : 0);
+	ss->nreads = i + 1;
+	hash_add(&ss->read, out[0]);
+	if (n == 2)
+		hash_add(&ss->read, out[1]);
+	return 0;
+}
+
+/* Registers of the first frame that are not in struct fs_unwind_regs, by DWARF's numbers. */
+static __always_inline long stack_register(struct stack_state *ss, u32 number, u64 *out)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	ss->repeatable = 0; /* it is not compared */
+#if defined(__TARGET_ARCH_x86)
+	switch (number) { /* psABI, figure 3.36 */
+	case 0:
+		*out = KERNEL_READ(regs, ax);
+		return 0;
+	case 1:
+		*out = KERNEL_READ(regs, dx);
+		return 0;
+	case 2:
+		*out = KERNEL_READ(regs, cx);
+		return 0;
+	case 3:
+		*out = KERNEL_READ(regs, bx);
+		return 0;
+	case 10:
+		*out = KERNEL_READ(regs, r10);
+		return 0;
+	case 11:
+		*out = KERNEL_READ(regs, r11);
+		return 0;
+	case 12:
+		*out = KERNEL_READ(regs, r12);
+		return 0;
+	case 13:
+		*out = KERNEL_READ(regs, r13);
+		return 0;
+	}
+#else
+	if (number < 29) {
+		*out = kernel_u64((u64)&regs->regs[number]);
+		return 0;
+	}
+#endif
+	return -1;
+}
+
+#define FS_UNWIND_READ(walk, addr, n, out)       stack_read(walk, addr, n, out)
+#define FS_UNWIND_REGISTER(walk, number, out)    stack_register(walk, number, out)
+#if defined(__TARGET_ARCH_arm64)
+#define FS_UNWIND_ARM64 1
+#else
+#define FS_UNWIND_ARM64 0
+#endif
+#include "unwind_step.h"
+
+static __always_inline u32 unwind_word(u32 i)
+{
+	u32 *word = bpf_map_lookup_elem(&unwind_words, &i);
+
+	return word ? *(volatile u32 *)word : 0;
+}
+
+/* The rule in force at an offset of a bucket whose rows are words [low, low + n). */
+__noinline u32 unwind_search(u32 low, u32 n, u32 offset)
+{
+	if (!n)
+		return 0;
+	for (int i = 0; i < FS_UNWIND_SEARCH_STEPS; i++) {
+		u32 half = n / 2;
+
+		if (n <= 1)
+			break;
+		if (unwind_word(low + half) >> 16 <= offset)
+			low += half;
+		n -= half;
+	}
+	return unwind_word(low) & 0xffff;
+}
+
+static __always_inline u32 unwind_rule_of(const struct fs_unwind_table *table, u64 offset)
+{
+	u32 bucket = (u32)(offset >> FS_UNWIND_BUCKET_SHIFT) - table->first, low, high;
+
+	if (bucket >= table->nbuckets)
+		return 0;
+	low = unwind_word(table->at + bucket);
+	high = unwind_word(table->at + bucket + 1);
+	return unwind_search(low, high - low, offset & ((1 << FS_UNWIND_BUCKET_SHIFT) - 1));
+}
+
+/* mm->context.vdso of both architectures. */
+static __always_inline u64 vdso_base(struct mm_struct *mm)
+{
+	return (u64)KERNEL_READ(mm, context.vdso);
+}
+
+/* Find the executable mapping at addr and keep it. Its index; CODE_SLOTS: there is none. */
+__noinline u32 code_find(struct stack_state *ss, u64 addr)
+{
+	struct lookup *look = this_lookup();
+	struct mm_struct *mm;
+	struct fs_unwind_table *table;
+	struct code_slot *code;
+	struct vma_copy *c;
+	u32 keep, *id;
+	u64 vma;
+
+	if (!ss || !look)
+		return CODE_SLOTS;
+	mm = (void *)*(volatile u64 *)&ss->mm;
+	c = &look->vma;
+	if (!vma_find(mm, addr, c, &vma) || !(c->flags & VM_EXEC))
+		return CODE_SLOTS;
+	keep = ss->code_next++ & (CODE_SLOTS - 1);
+	code = &ss->codes[keep];
+	code->start = c->start;
+	code->end = c->end;
+	code->offset = c->pgoff << PAGE_SHIFT;
+	code->file_id = 0;
+	code->mapped_file = 0;
+	code->table.kind = 0;
+	if (c->file && c->ops) {
+		file_key((void *)c->file, &look->file);
+		code->mapped_file = 1;
+		id = bpf_map_lookup_elem(&files, &look->file);
+		table = bpf_map_lookup_elem(&unwind_tables, &look->file);
+		if (id && table) {
+			code->file_id = *id;
+			code->table = *table;
+		}
+	} else if (c->ops && c->start == vdso_base(mm)) {
+		code->offset = 0;
+		code->mapped_file = 1;
+		code->file_id = FS_FRAME_VDSO;
+		code->table.kind = vdso_table.kind;
+		code->table.first = vdso_table.first;
+		code->table.nbuckets = vdso_table.nbuckets;
+		code->table.at = vdso_table.at;
+	}
+	return keep;
+}
+
+/* Tell the loader of the code at an address: it will read the file, and make its table. */
+static __always_inline void code_announce(struct stack_state *ss, u64 addr)
+{
+	struct mm_struct *mm = (void *)*(volatile u64 *)&ss->mm; /* a number to the verifier */
+	struct lookup *look = this_lookup();
+	u64 vma;
+
+	if (!look || !vma_find(mm, addr, &look->vma, &vma) || !look->vma.file)
+		return;
+	file_key((void *)look->vma.file, &look->file);
+	file_id((void *)look->vma.file, &look->file);
+	region_fill(mm, vma, look, addr, &ss->slot);
+}
+
+static __always_inline u32 code_at(struct stack_state *ss, u64 addr)
+{
+	u32 last = ss->code;
+	struct code_slot *code;
+
+	asm volatile("" : "+r"(last));
+	code = &ss->codes[last & (CODE_SLOTS - 1)];
+	if (addr >= code->start && addr < code->end)
+		return last & (CODE_SLOTS - 1);
+	for (u32 i = 0; i < CODE_SLOTS; i++)
+		if (addr >= ss->codes[i].start && addr < ss->codes[i].end)
+			return i;
+	return code_find(ss, addr);
+}
+
+static __always_inline void frame_add(struct stack_state *ss, u64 frame)
+{
+	u32 n = ss->event.nkernel + ss->event.nuser;
+
+	asm volatile("" : "+r"(n));
+	if (n >= FS_STACK_FRAMES)
+		return;
+	ss->frames_at[n] = frame;
+	ss->event.nuser++;
+	hash_add(&ss->frames, frame);
+}
+
+static __always_inline void frame_add_code(struct stack_state *ss, const struct code_slot *code)
+{
+	u64 frame = ss->call ? FS_FRAME_CALL : 0, offset;
+
+	offset = code->offset + (ss->regs.ip - code->start);
+	if (code->file_id && code->file_id <= FS_FRAME_VDSO &&
+	    offset < (1ULL << FS_FRAME_OFFSET_BITS)) {
+		frame |= FS_FRAME_FILE | (u64)code->file_id << FS_FRAME_OFFSET_BITS | offset;
+	} else {
+		frame |= ss->regs.ip & (FS_FRAME_CALL - 1);
+		ss->own_addresses = 1;
+	}
+	frame_add(ss, frame);
+}
+
+static __always_inline int frame_leave(struct stack_state *ss, const struct code_slot *code,
+				       bool first)
+{
+	struct fs_unwind_rule *rule;
+	u32 index = 0;
+	bool signal;
+	int end;
+
+	if (code->table.kind == FS_UNWIND_ROWS)
+		index = unwind_rule_of(&code->table, code->offset + (ss->regs.ip - code->start) -
+							     ss->call);
+	rule = bpf_map_lookup_elem(&unwind_rules, &index);
+	if (!index || !rule) {
+		ss->call = 1;
+		return fs_unwind_by_pointer(ss, &ss->regs);
+	}
+	signal = rule->cfa == FS_CFA_SIGNAL;
+	end = fs_unwind_by_rule(ss, rule, &ss->regs, first);
+	ss->call = !signal;
+	return end;
+}
+
+struct unwinding {
+	struct stack_state *ss;
+};
+
+/* One frame: keep it and go to its caller. */
+static long unwind_frame(u32 i, struct unwinding *u)
+{
+	struct stack_state *ss = u->ss;
+	struct code_slot *code;
+	u32 at, end;
+
+	if (!ss)
+		return 1;
+	at = code_at(ss, ss->regs.ip - ss->call);
+	if (at >= CODE_SLOTS) {
+		ss->end = FS_STACK_NOT_CODE;
+		if (!ss->event.nuser) { /* it was called through a bad pointer */
+			ss->own_addresses = 1;
+			frame_add(ss, ss->regs.ip & (FS_FRAME_CALL - 1));
+		}
+		return 1;
+	}
+	ss->code = at;
+	code = &ss->codes[at];
+	if (code->mapped_file && !code->table.kind) {
+		ss->end = FS_STACK_COPIED; /* this frame and the rest */
+		return 1;
+	}
+	if (i >= FS_STACK_USER) {
+		ss->end = FS_STACK_DEEP;
+		return 1;
+	}
+	frame_add_code(ss, code);
+	end = frame_leave(ss, code, !ss->call);
+	if (end == FS_STACK_END_NR)
+		return 0;
+	ss->end = end;
+	return 1;
+}
+
+static long verify_read(u32 i, struct unwinding *u)
+{
+	struct stack_state *ss = u->ss;
+	u64 words[2], addr;
+	u32 read;
+
+	if (!ss)
+		return 1;
+	asm volatile("" : "+r"(i));
+	if (i >= STACK_READS)
+		return 1;
+	read = ss->reads[i];
+	addr = ss->bottom + ((u64)(read & ~READ_TWO) << 3);
+	if (read & READ_TWO) {
+		if (bpf_probe_read_user(words, 16, (void *)addr))
+			return 1;
+		hash_add(&ss->read, words[0]);
+		hash_add(&ss->read, words[1]);
+	} else {
+		if (bpf_probe_read_user(words, 8, (void *)addr))
+			return 1;
+		hash_add(&ss->read, words[0]);
+	}
+	return 0;
+}
+
+/*
+ * Is this the same stack as the task's last? It is where the registers are the same, the address
+ * space has not changed, and all that the last walk has read on the stack is as it was.
+ */
+static __always_inline bool stack_is_last(struct stack_state *ss, struct unwinding *u)
+{
+	if (!ss->last_id || ss->last.ip != ss->regs.ip || ss->last.sp != ss->regs.sp ||
+	    ss->last.fp != ss->regs.fp || ss->last.lr != ss->regs.lr || ss->last_mm != ss->mm ||
+	    ss->last_seq != ss->seq)
+		return false;
+	bpf_loop(ss->last_nreads, verify_read, u, 0);
+	return ss->read.first == ss->last_read.first && ss->read.second == ss->last_read.second;
+}
+
+#endif /* FS_UNWIND_BPF_H */
