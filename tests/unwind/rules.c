@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Compares compiled rules with elfutils. For each address of the code of each FILE both say where the
+ * CFA, the caller's frame pointer and its return address are; both are computed with made-up registers
+ * and a made-up memory, and the results have to be the same. The tables of the kernel side are filled
+ * on the way, and looked up. A line per file:
+ *
+ * FILE: addresses= bytes of code, equal= of them, unsupported= by the rules, more= the rules say
+ * something where elfutils fails, different=; then rows, rules, words of the table, and how long
+ * compiling took. Ends with 1 where something is different. -v prints what is unsupported, different;
+ * -e asks elfutils of every address instead of once for each of its own ranges.
+ */
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "symbol/cfi.h"
+#include "symbol/tables.h"
+
+#define MAX_WORDS   (64 << 20)
+#define MAX_STACK   16
+#define MAX_PRINTED 20
+
+struct counts {
+	unsigned long long addresses, equal, unsupported, more, different;
+};
+
+struct comparison {
+	const char *path;
+	Dwarf_CFI *theirs;
+	struct cfi *ours;
+	struct unwind_tables *tables;
+	struct fs_unwind_table table;
+	struct counts counts;
+	bool verbose, every;
+	int printed;
+};
+
+/* ---- a machine that is made up ---------------------------------------------------------------- */
+
+struct machine {
+	unsigned int sp, fp, ra;
+	__u64 regs[33];
+};
+
+/* Caller's registers; false where they are not known. */
+struct caller {
+	bool end, signal;
+	__u64 cfa, fp, ra;
+	bool fp_known;
+};
+
+static __u64 mix(__u64 v)
+{
+	v = (v ^ v >> 31) * 0x9e3779b97f4a7c15ULL;
+	v = (v ^ v >> 29) * 0xbf58476d1ce4e5b9ULL;
+	return v ^ v >> 32;
+}
+
+static __u64 memory(__u64 address)
+{
+	return mix(address + 0x1234567);
+}
+
+static void machine__make(struct machine *m, __u16 machine, __u64 ip)
+{
+	bool x86 = machine == EM_X86_64;
+
+	m->sp = x86 ? 7 : 31;
+	m->fp = x86 ? 6 : 29;
+	m->ra = x86 ? 16 : 30;
+	for (size_t i = 0; i < 33; i++)
+		m->regs[i] = mix(i * 0x10001 + ip) & 0x7ffffffffff8ULL;
+	if (x86)
+		m->regs[16] = ip;
+}
+
+/* ---- our word --------------------------------------------------------------------------------- */
+
+static bool our_caller(const struct fs_unwind_rule *rule, const struct machine *m, __u64 ip,
+		       struct caller *c)
+{
+	__u64 sp = m->regs[m->sp], fp = m->regs[m->fp];
+
+	*c = (struct caller){ .fp_known = true };
+	switch (rule->cfa) {
+	case FS_CFA_END:
+		c->end = true;
+		return true;
+	case FS_CFA_SP:
+		c->cfa = sp + rule->cfa_offset;
+		break;
+	case FS_CFA_FP:
+		c->cfa = fp + rule->cfa_offset;
+		break;
+	case FS_CFA_SP_DEREF:
+		c->cfa = memory(sp + rule->cfa_offset) + 8 * (signed char)rule->arg;
+		break;
+	case FS_CFA_FP_DEREF:
+		c->cfa = memory(fp + rule->cfa_offset) + 8 * (signed char)rule->arg;
+		break;
+	case FS_CFA_REG:
+		c->cfa = m->regs[rule->arg] + rule->cfa_offset;
+		break;
+	case FS_CFA_PLT:
+		c->cfa = sp + rule->cfa_offset + ((ip & 15) >= rule->arg ? 8 : 0);
+		break;
+	case FS_CFA_SIGNAL:
+		/* x86-64: ucontext at sp, its registers 40 bytes in (struct sigcontext_64) */
+		*c = (struct caller){ .signal = true,
+				      .cfa = memory(sp + 160),
+				      .fp = memory(sp + 120),
+				      .ra = memory(sp + 168),
+				      .fp_known = true };
+		return true;
+	default:
+		return false;
+	}
+	c->ra = rule->ra == FS_SAVED_SAME ? m->regs[m->ra] :
+		rule->ra == FS_SAVED_CFA  ? memory(c->cfa + rule->ra_offset) :
+					    memory(fp + rule->ra_offset);
+	c->fp = rule->fp == FS_SAVED_SAME ? fp :
+		rule->fp == FS_SAVED_CFA  ? memory(c->cfa + rule->fp_offset) :
+					    memory(fp + rule->fp_offset);
+	c->fp_known = rule->fp != FS_SAVED_LOST;
+	return true;
+}
+
+/* ---- the word of elfutils --------------------------------------------------------------------- */
+
+struct stack {
+	size_t n;
+	__u64 v[MAX_STACK];
+	bool bad;
+};
+
+static void push(struct stack *s, __u64 v)
+{
+	if (s->n == MAX_STACK)
+		s->bad = true;
+	else
+		s->v[s->n++] = v;
+}
+
+static __u64 pop(struct stack *s)
+{
+	if (s->n)
+		return s->v[--s->n];
+	s->bad = true;
+	return 0;
+}
+
+static __u64 reg_of(struct stack *s, const struct machine *m, __u64 n)
+{
+	if (n < 33)
+		return m->regs[n];
+	s->bad = true;
+	return 0;
+}
+
+static void operate(struct stack *s, const Dwarf_Op *op, const struct machine *m, __u64 cfa)
+{
+	__u64 a;
+
+	switch (op->atom) {
+	case DW_OP_lit0 ... DW_OP_lit31:
+		push(s, op->atom - DW_OP_lit0);
+		break;
+	case DW_OP_breg0 ... DW_OP_breg31:
+		push(s, reg_of(s, m, op->atom - DW_OP_breg0) + op->number);
+		break;
+	case DW_OP_bregx:
+		push(s, reg_of(s, m, op->number) + op->number2);
+		break;
+	case DW_OP_const1u ... DW_OP_consts:
+		push(s, op->number);
+		break;
+	case DW_OP_call_frame_cfa:
+		push(s, cfa);
+		break;
+	case DW_OP_deref:
+		push(s, memory(pop(s)));
+		break;
+	case DW_OP_plus_uconst:
+		push(s, pop(s) + op->number);
+		break;
+	case DW_OP_plus:
+		push(s, pop(s) + pop(s));
+		break;
+	case DW_OP_minus:
+		a = pop(s);
+		push(s, pop(s) - a);
+		break;
+	case DW_OP_and:
+		push(s, pop(s) & pop(s));
+		break;
+	case DW_OP_shl:
+		a = pop(s);
+		push(s, pop(s) << (a & 63));
+		break;
+	case DW_OP_ge:
+		a = pop(s);
+		push(s, (__s64)pop(s) >= (__s64)a);
+		break;
+	case DW_OP_nop:
+		break;
+	default:
+		s->bad = true;
+	}
+}
+
+/* Value of the register or the CFA. False: not known. */
+static bool evaluate(const Dwarf_Op *ops, size_t n, const struct machine *m, __u64 cfa,
+		     bool is_place, __u64 *value)
+{
+	struct stack s = {};
+
+	if (n == 1 && ops[0].atom == DW_OP_regx) {
+		*value = reg_of(&s, m, ops[0].number);
+		return !s.bad;
+	}
+	if (n == 1 && ops[0].atom >= DW_OP_reg0 && ops[0].atom <= DW_OP_reg31) {
+		*value = reg_of(&s, m, ops[0].atom - DW_OP_reg0);
+		return !s.bad;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (ops[i].atom == DW_OP_stack_value) {
+			is_place = false;
+			break;
+		}
+		operate(&s, &ops[i], m, cfa);
+	}
+	*value = pop(&s);
+	if (is_place)
+		*value = memory(*value);
+	return !s.bad;
+}
+
+enum found {
+	FOUND_UNDEFINED,
+	FOUND_VALUE,
+	FOUND_NOT_KNOWN,
+};
+
+static enum found their_register(Dwarf_Frame *frame, const struct machine *m, unsigned int reg,
+				 __u64 cfa, __u64 *value)
+{
+	Dwarf_Op mem[3], *ops;
+	size_t n;
+
+	if (dwarf_frame_register(frame, reg, mem, &ops, &n))
+		return FOUND_NOT_KNOWN;
+	if (!n && ops == mem)
+		return FOUND_UNDEFINED;
+	if (!n) {
+		*value = m->regs[reg];
+		return FOUND_VALUE;
+	}
+	return evaluate(ops, n, m, cfa, true, value) ? FOUND_VALUE : FOUND_NOT_KNOWN;
+}
+
+static bool their_caller(Dwarf_Frame *frame, const struct machine *m, bool signal, struct caller *c)
+{
+	Dwarf_Op *ops;
+	size_t n;
+	__u64 sp;
+	enum found ra;
+
+	*c = (struct caller){ .signal = signal };
+	/* The default of elfutils for the return address of arm64 is that it is not known */
+	if (dwarf_frame_cfa(frame, &ops, &n) || !evaluate(ops, n, m, 0, false, &c->cfa))
+		c->cfa = 0;
+	ra = their_register(frame, m, m->ra, c->cfa, &c->ra);
+	if (ra == FOUND_UNDEFINED) {
+		*c = (struct caller){ .end = true };
+		return true;
+	}
+	c->fp_known = their_register(frame, m, m->fp, c->cfa, &c->fp) == FOUND_VALUE;
+	if (their_register(frame, m, m->sp, c->cfa, &sp) == FOUND_VALUE && sp != c->cfa)
+		return false;
+	return ra == FOUND_VALUE && c->cfa;
+}
+
+/* ---- both ------------------------------------------------------------------------------------- */
+
+static void print_ops(const char *what, const Dwarf_Op *ops, size_t n)
+{
+	printf(" %s[", what);
+	for (size_t i = 0; i < n; i++)
+		printf("%s%#x:%lld", i ? " " : "", ops[i].atom, (long long)ops[i].number);
+	printf("]");
+}
+
+static void print_place(struct comparison *c, const char *why, __u64 vaddr, Dwarf_Frame *frame,
+			const struct fs_unwind_rule *rule)
+{
+	static const char *const regs[] = { "fp", "ra", "sp" };
+	const unsigned int x86[] = { 6, 16, 7 }, arm64[] = { 29, 30, 31 };
+	Dwarf_Op mem[3], *ops;
+	size_t n;
+
+	if (!c->verbose || c->printed++ >= MAX_PRINTED)
+		return;
+	printf("  %s at %#llx: cfa=%u+%d arg=%u fp=%u+%d ra=%u+%d;", why, vaddr, rule->cfa,
+	       rule->cfa_offset, rule->arg, rule->fp, rule->fp_offset, rule->ra, rule->ra_offset);
+	if (frame && !dwarf_frame_cfa(frame, &ops, &n))
+		print_ops("cfa", ops, n);
+	for (size_t i = 0; frame && i < 3; i++)
+		if (!dwarf_frame_register(frame, c->ours->machine == EM_X86_64 ? x86[i] : arm64[i],
+					  mem, &ops, &n))
+			print_ops(n || ops ? regs[i] : "same", ops, n);
+	printf("\n");
+}
+
+static bool same_caller(const struct caller *a, const struct caller *b)
+{
+	if (a->end || b->end)
+		return a->end && b->end;
+	return a->cfa == b->cfa && a->ra == b->ra && a->signal == b->signal &&
+	       a->fp_known == b->fp_known && (!a->fp_known || a->fp == b->fp);
+}
+
+/* One address. frame: NULL where elfutils has none. */
+static const char *compare_at(struct comparison *c, __u64 vaddr, Dwarf_Frame *frame, bool signal,
+			      const struct fs_unwind_rule *rule)
+{
+	struct caller ours, theirs;
+	struct machine m;
+
+	machine__make(&m, c->ours->machine, vaddr);
+	if (!frame)
+		return rule->cfa == FS_CFA_NONE || rule->cfa == FS_CFA_UNSUPPORTED ? "equal" :
+										     "more";
+	if (rule->cfa == FS_CFA_UNSUPPORTED)
+		return "unsupported";
+	if (!our_caller(rule, &m, vaddr, &ours) || !their_caller(frame, &m, signal, &theirs) ||
+	    !same_caller(&ours, &theirs))
+		return "different";
+	return "equal";
+}
+
+static void count(struct comparison *c, const char *word, __u64 n)
+{
+	struct counts *k = &c->counts;
+
+	k->addresses += n;
+	*(*word == 'e' ? &k->equal :
+	  *word == 'u' ? &k->unsupported :
+	  *word == 'm' ? &k->more :
+			 &k->different) += n;
+}
+
+/* Addresses [from, to), for all of which elfutils says the same. */
+static void compare_range(struct comparison *c, __u64 from, __u64 to, __u64 bias,
+			  Dwarf_Frame *frame, bool signal)
+{
+	for (__u64 at = from; at < to; at++) {
+		const struct fs_unwind_rule *rule = cfi__rule(c->ours, at - bias);
+		const struct fs_unwind_rule *packed =
+			unwind_tables__rule(c->tables, &c->table, at - bias);
+		const char *word = compare_at(c, at, frame, signal, rule);
+
+		if (memcmp(rule, packed, sizeof(*rule)))
+			word = "different in the tables";
+		count(c, word, 1);
+		if (*word != 'e' && (at == from || *word == 'd'))
+			print_place(c, word, at, frame, rule);
+	}
+}
+
+static void compare_segment(struct comparison *c, const GElf_Phdr *p)
+{
+	__u64 at = p->p_vaddr, end = p->p_vaddr + p->p_filesz, bias = p->p_vaddr - p->p_offset;
+
+	while (at < end) {
+		Dwarf_Addr from, to = at + 1;
+		Dwarf_Frame *frame = NULL;
+		bool signal = false;
+
+		if (!dwarf_cfi_addrframe(c->theirs, at, &frame)) {
+			dwarf_frame_info(frame, &from, &to, &signal);
+			if (c->every || to <= at)
+				to = at + 1;
+		} else {
+			frame = NULL;
+		}
+		to = to < end ? to : end;
+		compare_range(c, at, to, bias, frame, signal);
+		free(frame);
+		at = to;
+	}
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+static void compare_elf(struct comparison *c, Elf *elf)
+{
+	size_t n = 0;
+	GElf_Phdr p;
+
+	elf_getphdrnum(elf, &n);
+	for (size_t i = 0; i < n; i++)
+		if (gelf_getphdr(elf, i, &p) && p.p_type == PT_LOAD && (p.p_flags & PF_X))
+			compare_segment(c, &p);
+}
+
+/* 0, 1 where something is different, 2 where a file cannot be read */
+static int compare_file(struct comparison *c)
+{
+	struct unwind_tables_stat before, after;
+	int fd = open(c->path, O_RDONLY | O_CLOEXEC), err;
+	Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	double begun = now_ms(), ms;
+
+	c->theirs = elf ? dwarf_getcfi_elf(elf) : NULL;
+	begun = now_ms();
+	c->ours = fd < 0 ? NULL : cfi__read(fd);
+	ms = now_ms() - begun;
+	if (!c->ours || !c->theirs) {
+		printf("%s: ours=%s theirs=%s\n", c->path, c->ours ? "read" : strerror(errno),
+		       c->theirs ? "read" : "not read");
+		return 2;
+	}
+	unwind_tables__stat(c->tables, &before);
+	err = unwind_tables__add(c->tables, c->ours, &c->table);
+	unwind_tables__stat(c->tables, &after);
+	if (err) {
+		printf("%s: tables: %s\n", c->path, strerror(-err));
+		return 2;
+	}
+	compare_elf(c, elf);
+	printf("%s: addresses=%llu equal=%llu unsupported=%llu more=%llu different=%llu "
+	       "rows=%zu rules=%zu words=%zu compile_ms=%.2f\n",
+	       c->path, c->counts.addresses, c->counts.equal, c->counts.unsupported, c->counts.more,
+	       c->counts.different, c->ours->nrows, c->ours->nrules, after.words - before.words,
+	       ms);
+	fflush(stdout);
+	dwarf_cfi_end(c->theirs);
+	elf_end(elf);
+	close(fd);
+	cfi__free(c->ours);
+	return c->counts.different ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct fs_unwind_rule rules[FS_UNWIND_MAX_RULES];
+	__u32 *words = malloc(MAX_WORDS * sizeof(*words));
+	struct unwind_tables_stat stat;
+	struct unwind_tables *tables;
+	struct comparison options = {};
+	int opt, status = 0;
+
+	while ((opt = getopt(argc, argv, "ve")) != -1) {
+		if (opt == '?')
+			return 2;
+		*(opt == 'v' ? &options.verbose : &options.every) = true;
+	}
+	elf_version(EV_CURRENT);
+	tables = words ? unwind_tables__new(words, MAX_WORDS, rules, FS_UNWIND_MAX_RULES) : NULL;
+	if (!tables)
+		return 2;
+	for (int i = optind; i < argc; i++) {
+		struct comparison c = options;
+		int one;
+
+		c.path = argv[i];
+		c.tables = tables;
+		one = compare_file(&c);
+		status = one > status ? one : status;
+	}
+	unwind_tables__stat(tables, &stat);
+	printf("tables=%zu words=%zu rules=%zu\n", stat.tables, stat.words, stat.rules);
+	unwind_tables__free(tables);
+	free(words);
+	return status;
+}
