@@ -215,7 +215,7 @@ __noinline u32 code_find(struct stack_state *ss, u64 addr)
 	struct fs_unwind_table *table;
 	struct code_slot *code;
 	struct vma_copy *c;
-	u32 keep, *id;
+	u32 keep;
 	u64 vma;
 
 	if (!ss || !look)
@@ -235,12 +235,12 @@ __noinline u32 code_find(struct stack_state *ss, u64 addr)
 	if (c->file && c->ops) {
 		file_key((void *)c->file, &look->file);
 		code->mapped_file = 1;
-		id = bpf_map_lookup_elem(&files, &look->file);
+		code->file_id = file_id((void *)c->file, &look->file);
 		table = bpf_map_lookup_elem(&unwind_tables, &look->file);
-		if (id && table) {
-			code->file_id = *id;
+		if (table)
 			code->table = *table;
-		}
+		else /* told of the mapping, the loader reads the file */
+			region_fill(mm, vma, look, addr, &ss->slot);
 	} else if (c->ops && c->start == vdso_base(mm)) {
 		code->offset = 0;
 		code->mapped_file = 1;
@@ -251,20 +251,6 @@ __noinline u32 code_find(struct stack_state *ss, u64 addr)
 		code->table.at = vdso_table.at;
 	}
 	return keep;
-}
-
-/* Tell the loader of the code at an address: it will read the file, and make its table. */
-static __always_inline void code_announce(struct stack_state *ss, u64 addr)
-{
-	struct mm_struct *mm = (void *)*(volatile u64 *)&ss->mm; /* a number to the verifier */
-	struct lookup *look = this_lookup();
-	u64 vma;
-
-	if (!look || !vma_find(mm, addr, &look->vma, &vma) || !look->vma.file)
-		return;
-	file_key((void *)look->vma.file, &look->file);
-	file_id((void *)look->vma.file, &look->file);
-	region_fill(mm, vma, look, addr, &ss->slot);
 }
 
 static __always_inline u32 code_at(struct stack_state *ss, u64 addr)
@@ -296,39 +282,25 @@ static __always_inline void frame_add(struct stack_state *ss, u64 frame)
 
 static __always_inline void frame_add_code(struct stack_state *ss, const struct code_slot *code)
 {
-	u64 frame = ss->call ? FS_FRAME_CALL : 0, offset;
+	u64 frame = fs_frame(code->file_id, code->offset + (ss->regs.ip - code->start),
+			     ss->regs.ip, ss->call);
 
-	offset = code->offset + (ss->regs.ip - code->start);
-	if (code->file_id && code->file_id <= FS_FRAME_VDSO &&
-	    offset < (1ULL << FS_FRAME_OFFSET_BITS)) {
-		frame |= FS_FRAME_FILE | (u64)code->file_id << FS_FRAME_OFFSET_BITS | offset;
-	} else {
-		frame |= ss->regs.ip & (FS_FRAME_CALL - 1);
+	if (!(frame & FS_FRAME_FILE))
 		ss->own_addresses = 1;
-	}
 	frame_add(ss, frame);
 }
 
-static __always_inline int frame_leave(struct stack_state *ss, const struct code_slot *code,
-				       bool first)
+static __always_inline int frame_leave(struct stack_state *ss, const struct code_slot *code)
 {
-	struct fs_unwind_rule *rule;
 	u32 index = 0;
-	bool signal;
-	int end;
 
+	if (code->table.kind == FS_UNWIND_NOTHING)
+		return FS_STACK_NO_RULE;
 	if (code->table.kind == FS_UNWIND_ROWS)
 		index = unwind_rule_of(&code->table, code->offset + (ss->regs.ip - code->start) -
 							     ss->call);
-	rule = bpf_map_lookup_elem(&unwind_rules, &index);
-	if (!index || !rule) {
-		ss->call = 1;
-		return fs_unwind_by_pointer(ss, &ss->regs);
-	}
-	signal = rule->cfa == FS_CFA_SIGNAL;
-	end = fs_unwind_by_rule(ss, rule, &ss->regs, first);
-	ss->call = !signal;
-	return end;
+	return fs_unwind_leave(ss, bpf_map_lookup_elem(&unwind_rules, &index), &ss->regs,
+			       &ss->call);
 }
 
 struct unwinding {
@@ -364,7 +336,7 @@ static long unwind_frame(u32 i, struct unwinding *u)
 		return 1;
 	}
 	frame_add_code(ss, code);
-	end = frame_leave(ss, code, !ss->call);
+	end = frame_leave(ss, code);
 	if (end == FS_STACK_END_NR)
 		return 0;
 	ss->end = end;

@@ -427,7 +427,7 @@ static int run_stat(struct stat_run *sr)
 int cmd_stat(const struct options *o)
 {
 	struct stat_run sr = { .regions = o->common.regions, .exact = run__exact_totals(o) };
-	struct space_ops ops = { &sr, on_elf };
+	struct space_ops ops = { .ctx = &sr, .elf_found = on_elf };
 	struct session_opts opts;
 	int status;
 

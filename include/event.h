@@ -198,6 +198,17 @@ struct fs_rename_event {
 #define FS_FRAME_CALL        (1ULL << 61)
 #define FS_FRAME_VDSO        ((1U << FS_FRAME_FILE_BITS) - 1)
 
+/* A frame: at an offset of a file, where both can be kept in it, else at the address. */
+static inline __attribute__((always_inline)) __u64 fs_frame(__u32 file_id, __u64 offset,
+							    __u64 addr, __u32 call)
+{
+	__u64 frame = call ? FS_FRAME_CALL : 0;
+
+	if (file_id && file_id <= FS_FRAME_VDSO && offset < (1ULL << FS_FRAME_OFFSET_BITS))
+		return frame | FS_FRAME_FILE | (__u64)file_id << FS_FRAME_OFFSET_BITS | offset;
+	return frame | (addr & (FS_FRAME_CALL - 1));
+}
+
 #define FS_STACK_KERNEL 64  /* frames kept of either part */
 #define FS_STACK_USER   127 /* as many as perf keeps by default: sysctl_perf_event_max_stack */
 

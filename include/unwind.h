@@ -61,6 +61,7 @@ static inline __u32 fs_unwind_row(__u32 offset_in_bucket, __u32 rule)
 enum fs_unwind_kind {
 	FS_UNWIND_ROWS = 1,
 	FS_UNWIND_FRAME_POINTERS, /* the file has no rows: its code is taken to have frame pointers */
+	FS_UNWIND_NOTHING,        /* the file cannot be read: stacks end in it */
 };
 
 /* The table of a file. */

@@ -135,4 +135,24 @@ FS_UNWIND_INLINE int fs_unwind_by_rule(void *walk, const struct fs_unwind_rule *
 	return FS_STACK_END_NR;
 }
 
+/*
+ * From a frame to its caller. rule: NULL or one of FS_CFA_NONE, by frame pointers. *call: r->ip is a
+ * return address, before and after.
+ */
+FS_UNWIND_INLINE int fs_unwind_leave(void *walk, const struct fs_unwind_rule *rule,
+				     struct fs_unwind_regs *r, __u8 *call)
+{
+	bool first = !*call, signal;
+	int end;
+
+	if (!rule || rule->cfa == FS_CFA_NONE) {
+		*call = 1;
+		return fs_unwind_by_pointer(walk, r);
+	}
+	signal = rule->cfa == FS_CFA_SIGNAL;
+	end = fs_unwind_by_rule(walk, rule, r, first);
+	*call = !signal;
+	return end;
+}
+
 #endif /* FS_UNWIND_STEP_H */

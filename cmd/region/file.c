@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -269,12 +271,14 @@ void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 sta
 		return;
 	if (S_ISREG(o->mode))
 		fd = open_object(f, pid, start, end);
-	if (fd >= 0) {
+	if (fd >= 0)
 		o->elf = elf_layout__read(fd);
-		close(fd);
-	}
 	o->failed_pid = pid;
 	o->tried = fd >= 0 || !S_ISREG(o->mode) || ++o->failures == MAX_FAILURES;
+	if (o->tried && sp->ops.opened)
+		sp->ops.opened(sp->ops.ctx, &f->f, fd, o->elf);
+	if (fd >= 0)
+		close(fd);
 	if (!o->tried)
 		return;
 	for (other = o->files; other; other = other->next) {
@@ -283,4 +287,57 @@ void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 sta
 	}
 	if (o->elf && sp->ops.elf_found)
 		sp->ops.elf_found(sp->ops.ctx, &f->f, o->elf);
+}
+
+/* i_generation of the file of a mapping; 0 where the file system does not tell. */
+static __u32 map_generation(__u32 pid, const struct proc_map *map)
+{
+	char path[96];
+	int fd, generation = 0;
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid,
+		 (unsigned long long)map->start, (unsigned long long)map->end);
+	fd = open_checked(path, NULL);
+	if (fd < 0)
+		return 0;
+	if (ioctl(fd, FS_IOC_GETVERSION, &generation))
+		generation = 0;
+	close(fd);
+	return generation;
+}
+
+struct named_file *file__of_map(struct space *sp, const struct proc_map *map, __u32 pid)
+{
+	char buf[sizeof(struct fs_file_event) + 8];
+	struct fs_file_event *ev = (void *)buf;
+	struct named_file *f;
+	struct object *o;
+
+	for (o = sp->objects; o; o = o->hh.next)
+		if (o->key.ino == map->ino && o->key.dev == map->dev && o->files)
+			return o->files;
+	memset(buf, 0, sizeof(buf));
+	*ev = (struct fs_file_event){ .id = FS_FRAME_VDSO - 1 - sp->own_files++,
+				      .dev = map->dev,
+				      .ino = map->ino,
+				      .generation = map_generation(pid, map),
+				      .mode = S_IFREG };
+	o = object__get(sp, ev);
+	f = o ? calloc(1, sizeof(*f) + strlen(map->name) + 1) : NULL;
+	if (!f)
+		return NULL;
+	f->f.id = ev->id;
+	f->f.dev = ev->dev;
+	f->f.ino = ev->ino;
+	f->f.generation = ev->generation;
+	f->f.path = strcpy(f->buf, map->name);
+	f->f.name = strrchr(f->buf, '/') ? strrchr(f->buf, '/') + 1 : f->buf;
+	f->object = o;
+	f->path_complete = f->buf[0] == '/';
+	f->next = o->files;
+	o->files = f;
+	if (id_table__set(&sp->files, f->f.id, f))
+		return NULL;
+	file__read_elf(sp, f, pid, map->start, map->end);
+	return f;
 }

@@ -7,6 +7,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "base/proc.h"
 #include "region/space.h"
 
 /* ---- tables by id ----------------------------------------------------------------------------- */
@@ -49,6 +50,13 @@ struct bss {
 	__u64 mm; /* fs_region_event.mm: execve touches the new memory before it is reported */
 };
 
+/* Executable mappings, sorted, not overlapping. */
+struct codes {
+	struct code *v;
+	size_t n, room;
+	__u64 read_ns; /* when /proc/PID/maps was last read, 0: never */
+};
+
 /*
  * What is known of an address space besides its mappings, shared by processes that share it
  * (vfork). Made when there is something to keep: most processes have none.
@@ -59,6 +67,7 @@ struct mm {
 	struct stack *stacks; /* sorted by sp, each sp once */
 	size_t nbss, bss_room;
 	struct bss *bss; /* not overlapping, in no order */
+	struct codes codes;
 };
 
 struct mm *mm__new(void);
@@ -81,6 +90,16 @@ const struct bss *mm__bss(const struct mm *mm, __u64 addr);
  * its place; NULL where that is nothing, or no memory.
  */
 struct mm *mm__successor(const struct mm *mm, __u64 id);
+
+/* code.c */
+
+/* Put one in the place of what is there. 0 or -ENOMEM. */
+int codes__add(struct codes *c, const struct code *code);
+/* Forget what is in [start, end). 0 or -ENOMEM. */
+int codes__del(struct codes *c, __u64 start, __u64 end);
+/* Those of a process that has been copied, whose address space is mm. 0 or -ENOMEM. */
+int codes__copy(struct codes *to, const struct codes *from, __u64 mm);
+void codes__free(struct codes *c);
 
 /* ---- processes -------------------------------------------------------------------------------- */
 
@@ -187,6 +206,7 @@ struct space {
 
 	struct id_table files; /* struct named_file */
 	struct object *objects;
+	__u32 own_files; /* files that were given ids here */
 
 	struct image *by_pid;
 	struct thread *by_tid;
@@ -240,6 +260,17 @@ struct named_file *file__by_id(const struct space *sp, __u32 id);
 /* Make sure that f->elf is known, if it can be, from the mapping [start, end) of process pid. */
 void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 start, __u64 end);
 void files__free(struct space *sp);
+
+/*
+ * The file that a line of /proc/PID/maps names; a new one has an id from the upper end. Its ELF header
+ * is read. NULL: out of memory.
+ */
+struct named_file *file__of_map(struct space *sp, const struct proc_map *map, __u32 pid);
+
+/* code.c */
+
+/* A region has been met; it may be executable, or have taken the place of one that was. */
+int code__region_event(struct space *sp, const struct fs_region_event *ev, const struct file *f);
 
 /* place.c */
 

@@ -64,8 +64,23 @@ struct place {
 	__u32 stack_tid;   /* thread-stack: whose */
 };
 
+/* An executable mapping. */
+struct code {
+	__u64 start, end;
+	__u64 offset;            /* in the file, of start, in bytes */
+	__u64 mm;                /* fs_region_event.mm; 0: that of the image */
+	const struct file *file; /* NULL: anonymous, or the vdso */
+	bool vdso;
+};
+
 struct space_ops {
 	void *ctx;
+	bool codes; /* keep executable mappings, for space__code() */
+	/*
+	 * An object has been opened for the first time, or, fd -1, cannot be opened. fd is valid during
+	 * the call; elf: NULL where it is none. NULL: nobody wants to know.
+	 */
+	void (*opened)(void *ctx, const struct file *file, int fd, const struct elf_layout *elf);
 	/* An ELF object's layout became known: the kernel side may be told its boundaries. */
 	void (*elf_found)(void *ctx, const struct file *file, const struct elf_layout *elf);
 };
@@ -89,6 +104,13 @@ int space__event(struct space *sp, const struct fs_head *ev);
 
 /* Where the fault fell, as things stood when the last event was applied. Never fails. */
 void space__place(struct space *sp, const struct fs_fault *f, struct place *out);
+
+/*
+ * The executable mapping at an address of a process, for an event of time_ns: where it is not known
+ * /proc/PID/maps is read, as it is now. 0, -ENOENT or -ENOMEM.
+ */
+int space__code(struct space *sp, __u32 pid, __u64 mm, __u64 addr, __u64 time_ns,
+		struct code *out);
 
 /*
  * The image of a pid that lives now, or the last that did; made if unknown (name from /proc, else

@@ -54,6 +54,7 @@ void mm__put(struct mm *mm)
 		return;
 	free(mm->stacks);
 	free(mm->bss);
+	codes__free(&mm->codes);
 	free(mm);
 }
 
@@ -143,6 +144,14 @@ struct mm *mm__successor(const struct mm *mm, __u64 id)
 			new = mm__new();
 		if (new)
 			mm__add_bss(new, &mm->bss[i]);
+	}
+	for (size_t i = 0; mm && i < mm->codes.n; i++) {
+		if (mm->codes.v[i].mm != id)
+			continue;
+		if (!new)
+			new = mm__new();
+		if (new)
+			codes__add(&new->codes, &mm->codes.v[i]);
 	}
 	return new;
 }

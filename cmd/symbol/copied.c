@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "symbol/copied.h"
+
+#include <string.h>
+
+/* A copied stack: size bytes from bottom on. */
+struct copy {
+	const char *bytes;
+	__u64 bottom, size;
+	bool short_; /* something beyond its end was asked for */
+};
+
+static int copy__read(struct copy *c, __u64 addr, unsigned int n, __u64 *out)
+{
+	__u64 at = addr - c->bottom, len = n * sizeof(*out);
+
+	if (at >= c->size || len > c->size - at) {
+		c->short_ = addr >= c->bottom;
+		return -1;
+	}
+	memcpy(out, c->bytes + at, len);
+	return 0;
+}
+
+#define FS_UNWIND_READ(walk, addr, n, out)    copy__read(walk, addr, n, out)
+#define FS_UNWIND_REGISTER(walk, number, out) (-1) /* not copied */
+#if defined(__aarch64__)
+#define FS_UNWIND_ARM64 1
+#else
+#define FS_UNWIND_ARM64 0
+#endif
+#include "unwind_step.h"
+
+static const __u64 *event_frames(const struct fs_stack_event *ev)
+{
+	return (const __u64 *)(ev + 1);
+}
+
+bool stack_event_check(const struct fs_stack_event *ev)
+{
+	__u64 frames = ev->copied ? FS_STACK_FRAMES : ev->nkernel + ev->nuser;
+
+	return ev->head.size >= sizeof(*ev) && ev->nkernel <= FS_STACK_KERNEL &&
+	       ev->nuser <= FS_STACK_USER && ev->end < FS_STACK_END_NR &&
+	       ev->head.size - sizeof(*ev) >= frames * sizeof(__u64) &&
+	       ev->head.size - sizeof(*ev) - frames * sizeof(__u64) >= ev->copied;
+}
+
+static void add_frame(struct unwound *u, __u64 frame)
+{
+	u->own_addresses |= !(frame & FS_FRAME_FILE);
+	u->frames[u->nkernel + u->nuser++] = frame;
+}
+
+/* One frame: keep it and go to its caller. */
+static int unwind_frame(const struct unwind_tables *t, const struct fs_stack_event *ev,
+			const struct unwind_ops *ops, struct copy *copy,
+			struct fs_unwind_regs *regs, __u8 *call, struct unwound *out)
+{
+	const struct fs_unwind_rule *rule = NULL;
+	struct unwind_code code = {};
+	__u64 offset;
+	int end;
+
+	if (ops->code(ops->ctx, ev, regs->ip - *call, &code)) {
+		if (!out->nuser)
+			add_frame(out, regs->ip & (FS_FRAME_CALL - 1));
+		return FS_STACK_NOT_CODE;
+	}
+	if (out->nuser == FS_STACK_USER)
+		return FS_STACK_DEEP;
+	offset = code.offset + (regs->ip - code.start);
+	add_frame(out, fs_frame(code.file_id, offset, regs->ip, *call));
+	if (code.table.kind == FS_UNWIND_NOTHING || (code.file_id && !code.table.kind))
+		return FS_STACK_NO_RULE;
+	if (code.table.kind == FS_UNWIND_ROWS)
+		rule = unwind_tables__rule(t, &code.table, offset - *call);
+	end = fs_unwind_leave(copy, rule, regs, call);
+	return copy->short_ && end != FS_STACK_END_NR ? FS_STACK_COPY_SHORT : end;
+}
+
+void unwind_event(const struct unwind_tables *t, const struct fs_stack_event *ev,
+		  const struct unwind_ops *ops, struct unwound *out)
+{
+	struct fs_unwind_regs regs = ev->regs;
+	__u8 call = ev->call;
+	struct copy copy = {
+		.bytes = (const char *)(event_frames(ev) + FS_STACK_FRAMES),
+		.bottom = regs.sp,
+		.size = ev->copied,
+	};
+	int end = ev->end;
+
+	out->nkernel = ev->nkernel;
+	out->nuser = ev->nuser;
+	out->own_addresses = false;
+	memcpy(out->frames, event_frames(ev), (ev->nkernel + ev->nuser) * sizeof(*out->frames));
+	for (unsigned int i = ev->nkernel; i < (unsigned int)ev->nkernel + ev->nuser; i++)
+		out->own_addresses |= !(out->frames[i] & FS_FRAME_FILE);
+	if (end == FS_STACK_COPIED) {
+		do {
+			end = unwind_frame(t, ev, ops, &copy, &regs, &call, out);
+		} while (end == FS_STACK_END_NR);
+	}
+	out->end = end;
+}
