@@ -20,12 +20,12 @@ struct id_set {
 	} way[ID_WAYS];
 };
 
-#define ID_SETS(name)                              \
-	struct {                                   \
-		__uint(type, BPF_MAP_TYPE_ARRAY);  \
-		__uint(max_entries, ID_SETS_MAX);  \
-		__type(key, u32);                  \
-		__type(value, struct id_set);      \
+#define ID_SETS(name)                             \
+	struct {                                  \
+		__uint(type, BPF_MAP_TYPE_ARRAY); \
+		__uint(max_entries, ID_SETS_MAX); \
+		__type(key, u32);                 \
+		__type(value, struct id_set);     \
 	} name SEC(".maps")
 
 struct id_hash {

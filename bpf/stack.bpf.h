@@ -12,25 +12,21 @@
 ID_SETS(stack_ids);
 
 /*
- * Room for a copied stack in an event: the whole of it is sent if it fits. Most stacks take a few
- * KiB; the environment of the program, which is above them, is copied along.
+ * Room for a copied stack in an event: the whole of it is sent if it fits. Most stacks take one or two
+ * KiB.
  */
-#define COPY_SMALL  8192
-#define COPY_MEDIUM 16384
+#define COPY_SMALL  2048
+#define COPY_MEDIUM 8192
 #define COPY_LARGE  65536
 
 #define KERNEL_SKIP_MAX 16
 
-struct stack_copy {
-	struct fs_stack_event event;
-	u64 frames[FS_STACK_FRAMES];
-	u8 bytes[];
-};
+#define COPY_FRAMES 24 /* with it; deeper stacks that are cut off so late take the large room */
 
 static __always_inline struct stack_state *stack_state(struct task_struct *task)
 {
-	struct stack_state *ss = bpf_task_storage_get(&stacks, task, NULL,
-						      BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct stack_state *ss =
+		bpf_task_storage_get(&stacks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
 	if (!ss)
 		count_loss(FS_LOSS_STACK);
@@ -38,7 +34,7 @@ static __always_inline struct stack_state *stack_state(struct task_struct *task)
 }
 
 static __always_inline void stack_event_init(struct stack_state *ss, struct fs_stack_event *ev,
-					     u32 id, u32 size)
+					     u32 id, u32 room, u32 size)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
@@ -48,7 +44,7 @@ static __always_inline void stack_event_init(struct stack_state *ss, struct fs_s
 	ev->nuser = ss->event.nuser;
 	ev->end = ss->end;
 	ev->call = ss->call;
-	ev->pad[0] = ev->pad[1] = 0;
+	ev->room = room;
 	ev->copied = 0;
 	ev->mm = ss->mm;
 	ev->image = task_image(task);
@@ -58,23 +54,25 @@ static __always_inline void stack_event_init(struct stack_state *ss, struct fs_s
 	ev->regs.lr = ss->regs.lr;
 }
 
-/* Copy up to `room` bytes of the stack; false: there was no room, or nothing to read. */
-static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 have, const u32 room)
+/* Copy up to `bytes` of the stack, behind room for frames; false: there was no room, or no memory. */
+static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 have,
+					    const u32 room, const u32 bytes)
 {
-	void *rb = control_ring();
-	struct stack_copy *ev;
-	u32 size = have < room ? have : room;
+	const u32 head = sizeof(struct fs_stack_event) + room * sizeof(u64);
+	void *rb = control_ring(), *ev;
+	u32 size = have < bytes ? have : bytes;
 
-	ev = rb ? bpf_ringbuf_reserve(rb, sizeof(*ev) + room, 0) : NULL;
+	ev = rb ? bpf_ringbuf_reserve(rb, head + bytes, 0) : NULL;
 	if (!ev)
 		return false;
-	stack_event_init(ss, &ev->event, id, sizeof(*ev) + room);
-	bpf_probe_read_kernel(ev->frames, sizeof(ev->frames), ss->frames_at);
-	if (size > room || bpf_probe_read_user(ev->bytes, size, (void *)ss->regs.sp)) {
+	stack_event_init(ss, ev, id, room, head + bytes);
+	bpf_probe_read_kernel(ev + sizeof(struct fs_stack_event), room * sizeof(u64),
+			      ss->frames_at);
+	if (size > bytes || bpf_probe_read_user(ev + head, size, (void *)ss->regs.sp)) {
 		bpf_ringbuf_discard(ev, BPF_RB_NO_WAKEUP);
 		return false;
 	}
-	ev->event.copied = size;
+	((struct fs_stack_event *)ev)->copied = size;
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 	return true;
 }
@@ -85,23 +83,26 @@ static __noinline u32 stack_copy(struct stack_state *ss, struct mm_struct *mm)
 	struct lookup *look = this_lookup();
 	u32 id = next_id(ID_STACK);
 	void *rb = control_ring();
-	u64 vma, have;
+	u64 vma, have, top;
 	bool sent;
 
 	ss->sent = 1;
-	/* half of the ring is for all else */
+	/* a part of the ring is for all else */
 	if (!rb || bpf_ringbuf_query(rb, BPF_RB_AVAIL_DATA) >
-			   bpf_ringbuf_query(rb, BPF_RB_RING_SIZE) / 2)
+			   bpf_ringbuf_query(rb, BPF_RB_RING_SIZE) / 4 * 3)
 		return 0;
 	if (!look || !vma_find(mm, ss->regs.sp, &look->vma, &vma))
 		return 0;
-	have = look->vma.end - ss->regs.sp;
-	if (have <= COPY_SMALL)
-		sent = stack_copy_send(ss, id, have, COPY_SMALL);
-	else if (have <= COPY_MEDIUM)
-		sent = stack_copy_send(ss, id, have, COPY_MEDIUM);
+	top = KERNEL_READ(mm, start_stack); /* above: arguments and environment */
+	if (top < ss->regs.sp || top > look->vma.end)
+		top = look->vma.end;
+	have = top - ss->regs.sp;
+	if (ss->event.nkernel + ss->event.nuser > COPY_FRAMES || have > COPY_MEDIUM)
+		sent = stack_copy_send(ss, id, have, FS_STACK_FRAMES, COPY_LARGE);
+	else if (have > COPY_SMALL)
+		sent = stack_copy_send(ss, id, have, COPY_FRAMES, COPY_MEDIUM);
 	else
-		sent = stack_copy_send(ss, id, have, COPY_LARGE);
+		sent = stack_copy_send(ss, id, have, COPY_FRAMES, COPY_SMALL);
 	return sent ? id : 0;
 }
 
@@ -113,7 +114,7 @@ static __always_inline u32 stack_send(struct stack_state *ss)
 	if (n > FS_STACK_FRAMES)
 		return 0;
 	size = sizeof(ss->event) + n * sizeof(u64);
-	stack_event_init(ss, &ss->event, id, size);
+	stack_event_init(ss, &ss->event, id, n, size);
 	ss->sent = 1;
 	return control_send(&ss->event, size) ? id : 0;
 }

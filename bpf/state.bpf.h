@@ -52,7 +52,7 @@ struct task_state {
 	u32 stack_id; /* of the fault that is being handled */
 	u8 stack_taken;
 	u8 stack_sent; /* it was new */
-	u64 pmd_gib;  /* GiB of addresses + 1 that pmd_table is for; 0: none */
+	u64 pmd_gib;   /* GiB of addresses + 1 that pmd_table is for; 0: none */
 	u64 pmd_table;
 	/* faults of this thread that raised an exception: the rest of min_flt is populated */
 	u64 seen_min, seen_maj;
@@ -117,6 +117,27 @@ struct {
 	__type(key, u32);
 	__array(values, struct control_ring);
 } control_rings SEC(".maps");
+
+/* Wakes the loader; nothing is sent by it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} wake_ring SEC(".maps");
+
+#define WAKE_INTERVAL_NS 1000000
+
+volatile __u64 woken_ns = 0;
+
+/* Something waits for the loader: it should not sleep on until its timer says so. */
+static __always_inline void loader_wake(void)
+{
+	u64 now = bpf_ktime_get_ns(), word = 0;
+
+	if (now - woken_ns < WAKE_INTERVAL_NS)
+		return;
+	woken_ns = now;
+	bpf_ringbuf_output(&wake_ring, &word, sizeof(word), BPF_RB_FORCE_WAKEUP);
+}
 
 union scratch {
 	struct fs_file_event file;

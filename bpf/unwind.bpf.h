@@ -9,13 +9,22 @@
 
 #include "region.bpf.h"
 
-/* Words of all tables, see include/unwind.h; written by the loader through its mapping. */
+/*
+ * Words of all tables, see include/unwind.h; written by the loader through its mapping. In lines,
+ * since a map's values begin at multiples of eight bytes.
+ */
+#define LINE_WORDS 16
+
+struct unwind_line {
+	u32 words[LINE_WORDS];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, u32);
+	__type(value, struct unwind_line);
 } unwind_words SEC(".maps");
 
 struct {
@@ -157,8 +166,8 @@ static __always_inline long stack_register(struct stack_state *ss, u32 number, u
 	return -1;
 }
 
-#define FS_UNWIND_READ(walk, addr, n, out)       stack_read(walk, addr, n, out)
-#define FS_UNWIND_REGISTER(walk, number, out)    stack_register(walk, number, out)
+#define FS_UNWIND_READ(walk, addr, n, out)    stack_read(walk, addr, n, out)
+#define FS_UNWIND_REGISTER(walk, number, out) stack_register(walk, number, out)
 #if defined(__TARGET_ARCH_arm64)
 #define FS_UNWIND_ARM64 1
 #else
@@ -168,9 +177,10 @@ static __always_inline long stack_register(struct stack_state *ss, u32 number, u
 
 static __always_inline u32 unwind_word(u32 i)
 {
-	u32 *word = bpf_map_lookup_elem(&unwind_words, &i);
+	u32 index = i / LINE_WORDS;
+	struct unwind_line *line = bpf_map_lookup_elem(&unwind_words, &index);
 
-	return word ? *(volatile u32 *)word : 0;
+	return line ? *(volatile u32 *)&line->words[i % LINE_WORDS] : 0;
 }
 
 /* The rule in force at an offset of a bucket whose rows are words [low, low + n). */
@@ -183,9 +193,12 @@ __noinline u32 unwind_search(u32 low, u32 n, u32 offset)
 
 		if (n <= 1)
 			break;
-		if (unwind_word(low + half) >> 16 <= offset)
+		if (unwind_word(low + half) >> 16 <= offset) {
 			low += half;
-		n -= half;
+			n -= half;
+		} else {
+			n = half;
+		}
 	}
 	return unwind_word(low) & 0xffff;
 }
@@ -237,10 +250,12 @@ __noinline u32 code_find(struct stack_state *ss, u64 addr)
 		code->mapped_file = 1;
 		code->file_id = file_id((void *)c->file, &look->file);
 		table = bpf_map_lookup_elem(&unwind_tables, &look->file);
-		if (table)
+		if (table) {
 			code->table = *table;
-		else /* told of the mapping, the loader reads the file */
+		} else { /* told of the mapping, the loader reads the file */
 			region_fill(mm, vma, look, addr, &ss->slot);
+			loader_wake();
+		}
 	} else if (c->ops && c->start == vdso_base(mm)) {
 		code->offset = 0;
 		code->mapped_file = 1;
@@ -282,8 +297,8 @@ static __always_inline void frame_add(struct stack_state *ss, u64 frame)
 
 static __always_inline void frame_add_code(struct stack_state *ss, const struct code_slot *code)
 {
-	u64 frame = fs_frame(code->file_id, code->offset + (ss->regs.ip - code->start),
-			     ss->regs.ip, ss->call);
+	u64 frame = fs_frame(code->file_id, code->offset + (ss->regs.ip - code->start), ss->regs.ip,
+			     ss->call);
 
 	if (!(frame & FS_FRAME_FILE))
 		ss->own_addresses = 1;
@@ -297,8 +312,8 @@ static __always_inline int frame_leave(struct stack_state *ss, const struct code
 	if (code->table.kind == FS_UNWIND_NOTHING)
 		return FS_STACK_NO_RULE;
 	if (code->table.kind == FS_UNWIND_ROWS)
-		index = unwind_rule_of(&code->table, code->offset + (ss->regs.ip - code->start) -
-							     ss->call);
+		index = unwind_rule_of(&code->table,
+				       code->offset + (ss->regs.ip - code->start) - ss->call);
 	return fs_unwind_leave(ss, bpf_map_lookup_elem(&unwind_rules, &index), &ss->regs,
 			       &ss->call);
 }

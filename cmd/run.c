@@ -103,12 +103,24 @@ static int open_signals(struct run *r)
 	return r->signal_fd < 0 ? -errno : 0;
 }
 
+static void on_opened(void *ctx, const struct file *file, int fd, const struct elf_layout *elf)
+{
+	struct run *r = ctx;
+
+	if (r->stacks)
+		stacks__opened(r->stacks, file, fd, elf);
+}
+
 int run__open(struct run *r, const struct options *o, struct session_opts *opts,
 	      const struct space_ops *ops)
 {
+	struct space_ops all = ops ? *ops : (struct space_ops){};
 	enum session_result result;
 
 	memset(r, 0, sizeof(*r));
+	all.codes = opts->stacks;
+	all.opened = on_opened;
+	all.opened_ctx = r;
 	r->o = o;
 	r->signal_fd = -1;
 	r->features.tracefs_fd = -1;
@@ -119,7 +131,7 @@ int run__open(struct run *r, const struct options *o, struct session_opts *opts,
 		return STATUS_CANNOT;
 	if (features__check(&r->features))
 		return STATUS_CANNOT;
-	r->space = space__new(ops);
+	r->space = space__new(&all);
 	if (!r->space || open_signals(r)) {
 		log_error("cannot begin: %s", strerror(errno));
 		return STATUS_FAILED;
@@ -128,6 +140,13 @@ int run__open(struct run *r, const struct options *o, struct session_opts *opts,
 	r->session = session__open(opts, &r->features, &result);
 	if (!r->session)
 		return result;
+	if (opts->stacks) {
+		r->stacks = stacks__new(r->session, r->space);
+		if (!r->stacks) {
+			log_error("cannot keep stacks: %s", strerror(errno));
+			return STATUS_FAILED;
+		}
+	}
 	features__drop_btf(&r->features);
 	/* large blocks, such as a burst of events, go back to the kernel when they are freed */
 	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
@@ -178,13 +197,27 @@ static int take_snapshot(struct run *r)
 	return err;
 }
 
+/* Tables of the code that is likely to be met, before anything is traced. */
+static void prepare_stacks(struct run *r)
+{
+	const struct options *o = r->o;
+
+	if (!r->stacks)
+		return;
+	stacks__prepare(r->stacks, getpid());
+	for (size_t i = 0; i < o->target.pids.n; i++)
+		stacks__prepare(r->stacks, o->target.pids.ids[i]);
+}
+
 int run__start(struct run *r)
 {
 	const struct options *o = r->o;
-	enum session_result result = session__start(r->session);
+	enum session_result result;
 	char words[128];
 	int err;
 
+	prepare_stacks(r);
+	result = session__start(r->session);
 	if (result)
 		return result;
 	err = take_snapshot(r);
@@ -250,6 +283,8 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 		}
 	}
 	session__stop(r->session);
+	if (r->stacks)
+		stacks__log(r->stacks);
 	if (signalled)
 		release_signals(r);
 	return err ? err : session__poll(r->session, 0, sink);
@@ -259,6 +294,8 @@ int run__event(struct run *r, const struct fs_head *ev)
 {
 	if (ev->kind == FS_EVENT_EXEC && ((const struct fs_exec_event *)ev)->compat)
 		session__meet_compat(r->session, false);
+	if (ev->kind == FS_EVENT_STACK)
+		return r->stacks ? stacks__event(r->stacks, (const void *)ev) : 0;
 	return space__event(r->space, ev);
 }
 
@@ -271,6 +308,7 @@ int run__status(struct run *r, int status)
 
 void run__close(struct run *r)
 {
+	stacks__free(r->stacks);
 	session__close(r->session);
 	space__free(r->space);
 	features__clear(&r->features);

@@ -13,12 +13,14 @@
 #include "live/session.h"
 #include "options.h"
 #include "region/space.h"
+#include "stacks.h"
 
 struct run {
 	const struct options *o;
 	struct features features;
 	struct session *session;
 	struct space *space;
+	struct stacks *stacks; /* NULL: no stacks are taken */
 	FILE *out;
 	char *buffer; /* of out */
 	int signal_fd;

@@ -199,8 +199,8 @@ struct fs_rename_event {
 #define FS_FRAME_VDSO        ((1U << FS_FRAME_FILE_BITS) - 1)
 
 /* A frame: at an offset of a file, where both can be kept in it, else at the address. */
-static inline __attribute__((always_inline)) __u64 fs_frame(__u32 file_id, __u64 offset,
-							    __u64 addr, __u32 call)
+static inline __attribute__((always_inline)) __u64 fs_frame(__u32 file_id, __u64 offset, __u64 addr,
+							    __u32 call)
 {
 	__u64 frame = call ? FS_FRAME_CALL : 0;
 
@@ -210,25 +210,25 @@ static inline __attribute__((always_inline)) __u64 fs_frame(__u32 file_id, __u64
 }
 
 #define FS_STACK_KERNEL 64  /* frames kept of either part */
-#define FS_STACK_USER   127 /* as many as perf keeps by default: sysctl_perf_event_max_stack */
+#define FS_STACK_USER   255 /* perf keeps 127 of both; what python imports goes deeper */
 
 /*
  * A stack seen for the first time. Frames run from the innermost to the outermost, those of the
- * kernel first. Where it ends FS_STACK_COPIED the stack was copied from `regs` on: `copied` bytes, from
- * regs.sp, follow the room for FS_STACK_FRAMES frames.
+ * kernel first. Where it ends FS_STACK_COPIED the stack was copied from `regs` on: `copied` bytes
+ * from regs.sp.
  */
 struct fs_stack_event {
 	struct fs_head head;
 	__u32 id; /* > 0, never reused in a run */
 	__u16 nkernel, nuser;
-	__u8 end;  /* enum fs_stack_end */
-	__u8 call; /* with a copy: regs.ip is a return address */
-	__u8 pad[2];
+	__u8 end;   /* enum fs_stack_end */
+	__u8 call;  /* with a copy: regs.ip is a return address */
+	__u16 room; /* for frames; what was copied follows behind it */
 	__u32 copied;
 	__u64 mm;    /* address space and image of the process: of addresses and copies */
 	__u64 image; /*  alone; other processes may have the same stack */
 	struct fs_unwind_regs regs;
-	/* __u64 frames[nkernel + nuser]; with a copy there is room for all that there can be */
+	/* __u64 frames[room]; char copy[copied]; */
 };
 
 #define FS_STACK_FRAMES (FS_STACK_KERNEL + FS_STACK_USER)

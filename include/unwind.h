@@ -23,15 +23,15 @@
 
 /* How the CFA (the stack pointer of the caller, once the callee has returned) is found. */
 enum fs_unwind_cfa {
-	FS_CFA_NONE,        /* nothing is said of this instruction; rule 0 */
-	FS_CFA_END,         /* the return address is undefined: this is the outermost frame */
-	FS_CFA_SP,          /* sp + cfa_offset */
-	FS_CFA_FP,          /* fp + cfa_offset; fp is rbp, or x29 */
-	FS_CFA_SP_DEREF,    /* *(sp + cfa_offset) + 8 * (signed char)arg */
-	FS_CFA_FP_DEREF,    /* *(fp + cfa_offset) + 8 * (signed char)arg */
-	FS_CFA_REG,         /* register number arg (DWARF's) + cfa_offset: in the innermost frame only */
-	FS_CFA_PLT,         /* sp + cfa_offset + ((ip & 15) >= arg ? 8 : 0): a PLT stub of x86-64 */
-	FS_CFA_SIGNAL,      /* the frame that a signal handler returns to: all registers are at sp */
+	FS_CFA_NONE,     /* nothing is said of this instruction; rule 0 */
+	FS_CFA_END,      /* the return address is undefined: this is the outermost frame */
+	FS_CFA_SP,       /* sp + cfa_offset */
+	FS_CFA_FP,       /* fp + cfa_offset; fp is rbp, or x29 */
+	FS_CFA_SP_DEREF, /* *(sp + cfa_offset) + 8 * (signed char)arg */
+	FS_CFA_FP_DEREF, /* *(fp + cfa_offset) + 8 * (signed char)arg */
+	FS_CFA_REG,    /* register number arg (DWARF's) + cfa_offset: in the innermost frame only */
+	FS_CFA_PLT,    /* sp + cfa_offset + ((ip & 15) >= arg ? 8 : 0): a PLT stub of x86-64 */
+	FS_CFA_SIGNAL, /* the frame that a signal handler returns to: all registers are at sp */
 	FS_CFA_UNSUPPORTED, /* something is said that has no place here */
 };
 

@@ -38,8 +38,6 @@ FS_UNWIND_INLINE int fs_unwind_by_pointer(void *walk, struct fs_unwind_regs *r)
 		return FS_STACK_NO_RULE;
 	if (!pair[1])
 		return FS_STACK_COMPLETE;
-	if (pair[0] && pair[0] <= r->fp) /* frames do not go back */
-		return FS_STACK_NO_RULE;
 	r->ip = fs_unwind_address(pair[1]);
 	r->sp = FS_UNWIND_ARM64 ? 0 : r->fp + 16;
 	r->fp = pair[0];

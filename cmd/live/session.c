@@ -21,7 +21,7 @@
 #define DEFAULT_RING_BYTES     (16 * MIB)
 #define MIN_RING_RECORDS_SHIFT 8
 #define PAGE_BYTES             4096UL
-#define UNWIND_WORDS           (4U << 20) /* of unwind tables: 16 MiB, the rows of 30 libcs */
+#define UNWIND_WORDS           (4U << 20)  /* of unwind tables: 16 MiB, the rows of 30 libcs */
 #define CALIBRATE_GIB          (64 * 1024) /* 64 TiB: what four levels can map */
 
 /* Fault records per CPU, a power of two, within the budget; the rest of it is for control events. */
@@ -45,9 +45,14 @@ static void size_rings(struct session *s, struct fs_config *cfg)
 		cfg->shards *= 2;
 	/* a program can make 650,000 calls a second: 5 ms of them in the default 4 MiB on 2 CPUs */
 	s->control_bytes = 65536;
-	while (s->control_bytes * 2 * cfg->shards <=
-		       budget / (s->opts.calls || s->opts.stacks ? 2 : 8) &&
-	       s->control_bytes < 8 * MIB)
+	if (s->opts.stacks) /* until tables are compiled stacks are copied: 2 KiB a fault */
+		budget *= 2;
+	else if (!s->opts.calls)
+		budget /= 8;
+	else
+		budget /= 2;
+	while (s->control_bytes * 2 * cfg->shards <= budget &&
+	       s->control_bytes < (s->opts.stacks ? 16 : 8) * MIB)
 		s->control_bytes *= 2;
 }
 
@@ -152,7 +157,9 @@ static void size_maps(struct session *s)
 		bpf_map__set_max_entries(skel->maps.stack_vmas, 1);
 	}
 	if (s->opts.stacks) {
-		bpf_map__set_max_entries(skel->maps.unwind_words, UNWIND_WORDS);
+		bpf_map__set_max_entries(skel->maps.unwind_words,
+					 UNWIND_WORDS * sizeof(__u32) /
+						 bpf_map__value_size(skel->maps.unwind_words));
 		bpf_map__set_max_entries(skel->maps.unwind_rules, FS_UNWIND_MAX_RULES);
 	} else {
 		bpf_map__set_max_entries(skel->maps.stack_ids, 1);
@@ -270,6 +277,14 @@ static int open_stream(struct session *s)
 	return s->stream ? 0 : -errno;
 }
 
+static int ignore_wake(void *ctx, void *data, size_t size)
+{
+	(void)ctx;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
 static enum session_result load(struct session *s)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -291,6 +306,11 @@ static enum session_result load(struct session *s)
 	err = fill_shards(s);
 	if (!err)
 		err = map_unwind(s);
+	if (!err && s->opts.stacks) {
+		s->wakes = ring_buffer__new(bpf_map__fd(s->skel->maps.wake_ring), ignore_wake, s,
+					    NULL);
+		err = s->wakes ? 0 : -errno;
+	}
 	if (!err)
 		err = open_stream(s);
 	if (!err && s->opts.in_kernel) {
@@ -345,13 +365,16 @@ fail:
 
 int session__poll(struct session *s, int timeout_ms, const struct event_sink *sink)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = s->program ? program__fd(s->program) : -1, .events = POLLIN },
 		{ .fd = s->opts.wake_fd, .events = POLLIN },
+		{ .fd = s->wakes ? ring_buffer__epoll_fd(s->wakes) : -1, .events = POLLIN },
 	};
 
 	if (timeout_ms > 0 && !session__target_ended(s))
-		poll(fds, 2, timeout_ms);
+		poll(fds, 3, timeout_ms);
+	if (fds[2].revents)
+		ring_buffer__consume(s->wakes);
 	if (!s->stopped && clock_ns() - s->cpus_looked_ns > 500000000) {
 		s->cpus_looked_ns = clock_ns();
 		session__meet_cpus(s);
@@ -480,6 +503,7 @@ void session__close(struct session *s)
 	free(s->watched);
 	stream__close(s->stream);
 	cells__close(s->cells);
+	ring_buffer__free(s->wakes);
 	if (s->unwind.words)
 		munmap(s->unwind.words, s->unwind.nwords * sizeof(*s->unwind.words));
 	if (s->unwind.rules)

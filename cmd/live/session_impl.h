@@ -22,6 +22,7 @@ struct session {
 	struct faultsnoop_bpf *skel;
 	struct stream *stream;
 	struct cells *cells;
+	struct ring_buffer *wakes; /* the kernel side wants us to look; NULL: it never does */
 	struct cgroup_ref cgroup;
 	__u32 ncpus, shards, ring_shift;
 	__u32 control_bytes;

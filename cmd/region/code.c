@@ -107,7 +107,7 @@ static const struct code *codes__find(const struct codes *c, __u64 mm, __u64 add
 	return &c->v[i];
 }
 
-int code__region_event(struct space *sp, const struct fs_region_event *ev, const struct file *f)
+int code__region_event(struct space *sp, const struct fs_region_event *ev, struct named_file *f)
 {
 	struct image *im;
 	struct mm *mm;
@@ -122,11 +122,13 @@ int code__region_event(struct space *sp, const struct fs_region_event *ev, const
 	mm = image__mm(im);
 	if (!mm)
 		return -ENOMEM;
+	if (f)
+		file__read_elf(sp, f, ev->head.pid, ev->start, ev->end);
 	return codes__add(&mm->codes, &(struct code){
 					      .start = ev->start,
 					      .end = ev->end,
 					      .offset = ev->pgoff * sp->page_size,
-					      .file = f,
+					      .file = f ? &f->f : NULL,
 					      .mm = ev->mm,
 				      });
 }
@@ -157,22 +159,35 @@ static int read_map(void *ctx, const struct proc_map *map)
 	return r->err = codes__add(&r->mm->codes, &code);
 }
 
+int space__read_codes(struct space *sp, __u32 pid)
+{
+	struct image *im = image__get(sp, pid);
+	struct mm *mm = im ? image__mm(im) : NULL;
+	struct reading r = { .sp = sp, .mm = mm, .pid = pid };
+	int err;
+
+	if (!mm)
+		return -ENOMEM;
+	mm->codes.read_ns = clock_ns();
+	err = proc__maps(pid, read_map, &r);
+	return r.err ? r.err : err;
+}
+
 int space__code(struct space *sp, __u32 pid, __u64 mm_id, __u64 addr, __u64 time_ns,
 		struct code *out)
 {
 	struct image *im = image__get(sp, pid);
 	struct mm *mm = im ? image__mm(im) : NULL;
-	struct reading r = { .sp = sp, .mm = mm, .pid = pid };
 	const struct code *code;
+	int err;
 
 	if (!mm)
 		return -ENOMEM;
 	code = codes__find(&mm->codes, mm_id, addr);
 	if (!code && im->p.alive && mm->codes.read_ns < time_ns) {
-		mm->codes.read_ns = clock_ns();
-		proc__maps(pid, read_map, &r);
-		if (r.err)
-			return r.err;
+		err = space__read_codes(sp, pid);
+		if (err == -ENOMEM)
+			return err;
 		code = codes__find(&mm->codes, mm_id, addr);
 	}
 	if (!code)

@@ -276,7 +276,7 @@ void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 sta
 	o->failed_pid = pid;
 	o->tried = fd >= 0 || !S_ISREG(o->mode) || ++o->failures == MAX_FAILURES;
 	if (o->tried && sp->ops.opened)
-		sp->ops.opened(sp->ops.ctx, &f->f, fd, o->elf);
+		sp->ops.opened(sp->ops.opened_ctx, &f->f, fd, o->elf);
 	if (fd >= 0)
 		close(fd);
 	if (!o->tried)

@@ -270,7 +270,7 @@ struct named_file *file__of_map(struct space *sp, const struct proc_map *map, __
 /* code.c */
 
 /* A region has been met; it may be executable, or have taken the place of one that was. */
-int code__region_event(struct space *sp, const struct fs_region_event *ev, const struct file *f);
+int code__region_event(struct space *sp, const struct fs_region_event *ev, struct named_file *f);
 
 /* place.c */
 

@@ -345,7 +345,7 @@ int place__region_event(struct space *sp, const struct fs_region_event *ev)
 		if (base == FS_REGION_FILE && f)
 			refine_file(sp, &r, ev, f);
 	}
-	if (code__region_event(sp, ev, r.m.file))
+	if (code__region_event(sp, ev, f))
 		return -ENOMEM;
 	kept = region__keep(sp, &r);
 	return kept ? id_table__set(&sp->regions, ev->id, kept) : -ENOMEM;
@@ -368,8 +368,7 @@ void place__call_event(struct space *sp, const struct fs_call_event *ev)
 
 	if (im && im->mm && im->mm->codes.n && ev->call == FS_CALL_MUNMAP &&
 	    !(ev->flags & FS_CALL_FAILED))
-		codes__del(&im->mm->codes, ev->args[0],
-			   page_up(sp, ev->args[0] + ev->args[1]));
+		codes__del(&im->mm->codes, ev->args[0], page_up(sp, ev->args[0] + ev->args[1]));
 	if (!im || !im->mm || !im->mm->nbss || (ev->flags & FS_CALL_FAILED))
 		return;
 	if (ev->call == FS_CALL_MUNMAP)

@@ -76,11 +76,13 @@ struct code {
 struct space_ops {
 	void *ctx;
 	bool codes; /* keep executable mappings, for space__code() */
+	void *opened_ctx;
 	/*
 	 * An object has been opened for the first time, or, fd -1, cannot be opened. fd is valid during
 	 * the call; elf: NULL where it is none. NULL: nobody wants to know.
 	 */
-	void (*opened)(void *ctx, const struct file *file, int fd, const struct elf_layout *elf);
+	void (*opened)(void *opened_ctx, const struct file *file, int fd,
+		       const struct elf_layout *elf);
 	/* An ELF object's layout became known: the kernel side may be told its boundaries. */
 	void (*elf_found)(void *ctx, const struct file *file, const struct elf_layout *elf);
 };
@@ -105,12 +107,14 @@ int space__event(struct space *sp, const struct fs_head *ev);
 /* Where the fault fell, as things stood when the last event was applied. Never fails. */
 void space__place(struct space *sp, const struct fs_fault *f, struct place *out);
 
+/* Take the executable mappings of a process from /proc/PID/maps. 0, -ENOMEM, -ESRCH or -errno. */
+int space__read_codes(struct space *sp, __u32 pid);
+
 /*
  * The executable mapping at an address of a process, for an event of time_ns: where it is not known
  * /proc/PID/maps is read, as it is now. 0, -ENOENT or -ENOMEM.
  */
-int space__code(struct space *sp, __u32 pid, __u64 mm, __u64 addr, __u64 time_ns,
-		struct code *out);
+int space__code(struct space *sp, __u32 pid, __u64 mm, __u64 addr, __u64 time_ns, struct code *out);
 
 /*
  * The image of a pid that lives now, or the last that did; made if unknown (name from /proc, else

@@ -38,12 +38,12 @@ static const __u64 *event_frames(const struct fs_stack_event *ev)
 
 bool stack_event_check(const struct fs_stack_event *ev)
 {
-	__u64 frames = ev->copied ? FS_STACK_FRAMES : ev->nkernel + ev->nuser;
+	__u64 frames = ev->room * sizeof(__u64);
 
 	return ev->head.size >= sizeof(*ev) && ev->nkernel <= FS_STACK_KERNEL &&
-	       ev->nuser <= FS_STACK_USER && ev->end < FS_STACK_END_NR &&
-	       ev->head.size - sizeof(*ev) >= frames * sizeof(__u64) &&
-	       ev->head.size - sizeof(*ev) - frames * sizeof(__u64) >= ev->copied;
+	       ev->nuser <= FS_STACK_USER && ev->nkernel + ev->nuser <= ev->room &&
+	       ev->end < FS_STACK_END_NR && ev->head.size - sizeof(*ev) >= frames &&
+	       ev->head.size - sizeof(*ev) - frames >= ev->copied;
 }
 
 static void add_frame(struct unwound *u, __u64 frame)
@@ -85,7 +85,7 @@ void unwind_event(const struct unwind_tables *t, const struct fs_stack_event *ev
 	struct fs_unwind_regs regs = ev->regs;
 	__u8 call = ev->call;
 	struct copy copy = {
-		.bytes = (const char *)(event_frames(ev) + FS_STACK_FRAMES),
+		.bytes = (const char *)(event_frames(ev) + ev->room),
 		.bottom = regs.sp,
 		.size = ev->copied,
 	};

@@ -132,8 +132,7 @@ static long intern(struct stack_set *set, __u32 pid, __u64 image, const struct u
 	return set->n++;
 }
 
-int stack_set__add(struct stack_set *set, __u32 id, __u32 pid, __u64 image,
-		   const struct unwound *u)
+int stack_set__add(struct stack_set *set, __u32 id, __u32 pid, __u64 image, const struct unwound *u)
 {
 	long number;
 	size_t n;

@@ -13,7 +13,7 @@ struct stack {
 	__u32 pid;    /* whose addresses are in it; 0: all frames are places in files */
 	__u64 image;  /* of that process */
 	__u16 nkernel, nuser;
-	__u8 end; /* enum fs_stack_end */
+	__u8 end;       /* enum fs_stack_end */
 	__u64 frames[]; /* as in struct fs_stack_event */
 };
 

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "stacks.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "symbol/cfi.h"
+#include "symbol/tables.h"
+
+/* What is known of the code of a file. */
+struct code_file {
+	struct fs_file_key key;
+	struct fs_unwind_table table;
+	UT_hash_handle hh;
+};
+
+struct stacks {
+	struct session *session;
+	struct space *space;
+	struct unwind_tables *tables;
+	struct fs_unwind_table vdso;
+	struct stack_set *set;
+	struct code_file *files;
+	size_t copied;
+	bool full; /* the tables are, and that was said */
+};
+
+/* The vdso, as this process has it, serves all native ones: its offsets are those of the mapping. */
+static void add_vdso(struct stacks *st)
+{
+	const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);
+	struct code here;
+	struct cfi *cfi;
+
+	if (!image || space__code(st->space, getpid(), 0, (unsigned long)image, clock_ns(), &here))
+		return;
+	cfi = cfi__read_image(image, here.end - here.start);
+	if (cfi && !unwind_tables__add(st->tables, cfi, &st->vdso))
+		session__push_table(st->session, NULL, &st->vdso);
+	cfi__free(cfi);
+}
+
+struct stacks *stacks__new(struct session *session, struct space *space)
+{
+	struct stacks *st = calloc(1, sizeof(*st));
+	struct session_unwind mem;
+
+	if (!st)
+		return NULL;
+	st->session = session;
+	st->space = space;
+	session__unwind_memory(session, &mem);
+	st->set = stack_set__new();
+	st->tables = unwind_tables__new(mem.words, mem.nwords, mem.rules, mem.nrules);
+	if (!st->set || !st->tables) {
+		stacks__free(st);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return st;
+}
+
+void stacks__free(struct stacks *st)
+{
+	struct code_file *f, *next;
+
+	if (!st)
+		return;
+	HASH_ITER (hh, st->files, f, next) {
+		HASH_DEL(st->files, f);
+		free(f);
+	}
+	unwind_tables__free(st->tables);
+	stack_set__free(st->set);
+	free(st);
+}
+
+/* ---- tables ----------------------------------------------------------------------------------- */
+
+static struct code_file *file_of(struct stacks *st, const struct file *file, bool make)
+{
+	struct fs_file_key key = { .ino = file->ino,
+				   .dev = file->dev,
+				   .generation = file->generation };
+	struct code_file *f;
+
+	HASH_FIND(hh, st->files, &key, sizeof(key), f);
+	if (f || !make)
+		return f;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	f->key = key;
+	HASH_ADD(hh, st->files, key, sizeof(f->key), f);
+	return f;
+}
+
+/* The table of a file; its kind says how stacks go on where it has none. */
+static void compile(struct stacks *st, const struct file *file, int fd, struct fs_unwind_table *out)
+{
+	struct cfi *cfi = fd < 0 ? NULL : cfi__read(fd);
+	int err = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (cfi) {
+		err = unwind_tables__add(st->tables, cfi, out);
+		cfi__free(cfi);
+		if (!err)
+			return;
+	} else if (fd >= 0) {
+		err = -errno;
+	}
+	out->kind = err == -ENODATA || err == -ENOEXEC ? FS_UNWIND_FRAME_POINTERS :
+							 FS_UNWIND_NOTHING;
+	if (err == -ENOSPC && !st->full) {
+		st->full = true;
+		log_warn("the memory for unwind tables is used up: stacks end in '%s' and others",
+			 file->path);
+	} else if (err == -EBADMSG) {
+		log_warn("'%s' has no .eh_frame that can be read: stacks end in it", file->path);
+	}
+}
+
+void stacks__opened(struct stacks *st, const struct file *file, int fd,
+		    const struct elf_layout *elf)
+{
+	struct code_file *f = file_of(st, file, true);
+
+	(void)elf;
+	if (!f || f->table.kind)
+		return;
+	compile(st, file, fd, &f->table);
+	session__push_table(st->session, &f->key, &f->table);
+}
+
+void stacks__prepare(struct stacks *st, __u32 pid)
+{
+	if (!st->vdso.kind)
+		add_vdso(st);
+	if (pid)
+		space__read_codes(st->space, pid);
+}
+
+void stacks__log(const struct stacks *st)
+{
+	struct unwind_tables_stat stat;
+
+	unwind_tables__stat(st->tables, &stat);
+	log_info(
+		"unwind tables: %zu files, %zu KiB of %zu, %zu rules of %zu; %zu stacks were copied",
+		stat.tables, stat.words / 256, stat.max_words / 256, stat.rules, stat.max_rules,
+		st->copied);
+}
+
+/* ---- stacks ----------------------------------------------------------------------------------- */
+
+static int code_at(void *ctx, const struct fs_stack_event *ev, __u64 addr, struct unwind_code *out)
+{
+	struct stacks *st = ctx;
+	struct code_file *f;
+	struct code code;
+	int err = space__code(st->space, ev->head.pid, ev->mm, addr, ev->head.time_ns, &code);
+
+	if (err)
+		return err;
+	*out = (struct unwind_code){ .start = code.start, .offset = code.offset };
+	if (code.vdso) {
+		out->file_id = FS_FRAME_VDSO;
+		out->table = st->vdso;
+	} else if (code.file) {
+		f = file_of(st, code.file, false);
+		out->file_id = code.file->id;
+		if (f)
+			out->table = f->table;
+	}
+	return 0;
+}
+
+int stacks__event(struct stacks *st, const struct fs_stack_event *ev)
+{
+	const struct unwind_ops ops = { st, code_at };
+	struct unwound u;
+	int err;
+
+	if (!stack_event_check(ev))
+		return 0;
+	unwind_event(st->tables, ev, &ops, &u);
+	st->copied += ev->end == FS_STACK_COPIED;
+	err = stack_set__add(st->set, ev->id, ev->head.pid, ev->image, &u);
+	return err == -ENOMEM ? err : 0;
+}
+
+const struct stack *stacks__get(const struct stacks *st, __u32 id)
+{
+	return stack_set__get(st->set, id);
+}
