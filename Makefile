@@ -114,6 +114,10 @@ $(OUT)/cmd/%.o: cmd/%.c $(OUT)/cc.flags | check-build
 # The only room that knows the skeleton: the others need not wait for it
 $(filter $(OUT)/cmd/live/% $(OUT)/unit/cmd/live/%,$(OBJS) $(UNIT_LIB_OBJS)): | $(SKELETON)
 
+# Embedded by .incbin, of which -MMD knows nothing
+$(OUT)/cmd/output/flame_svg.o $(OUT)/unit/cmd/output/flame_svg.o: cmd/output/flame_svg.js \
+	cmd/output/flame_svg.css
+
 $(PROGRAM): $(OBJS) $(OUT)/cc.list
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(TARGET_FLAG) $(CFLAGS) $(LDFLAGS) $(OBJS) -o $@ $(LIBS)

@@ -8,7 +8,7 @@ allowed='
 base      base
 analysis  analysis base region/space.h
 live      live base
-output    output base symbol analysis/*row* analysis/stat.h region/space.h
+output    output base symbol analysis/*row* analysis/stat.h analysis/profile.h region/space.h
 recording recording base
 region    region base symbol/elf.h
 symbol    symbol base
