@@ -72,20 +72,30 @@ static void fail(struct pprof *pp, int err)
 		pp->err = err;
 }
 
-/* Number of a string in the table, made valid UTF-8, as protobuf demands. */
-static __u32 string_of(struct pprof *pp, const char *raw)
+/* Number in the table of n raw bytes. pprof prints strings as they are, and protobuf wants UTF-8. */
+static __u32 text_of(struct pprof *pp, const char *raw, size_t n)
 {
 	struct writer text = { 0 };
 	__u32 id = 0;
 
-	if (!raw || !*raw)
+	if (!n)
 		return 0;
-	writer__utf8(&text, raw, strlen(raw));
+	writer__no_controls(&text, raw, n);
 	fail(pp, text.err);
 	if (!pp->err)
 		fail(pp, strings__add(&pp->strings, text.buf, text.len, &id));
 	free(text.buf);
 	return id;
+}
+
+static __u32 string_of(struct pprof *pp, const char *raw)
+{
+	return raw ? text_of(pp, raw, strlen(raw)) : 0;
+}
+
+static __u32 object_of(struct pprof *pp, const char *raw)
+{
+	return raw ? text_of(pp, raw, flame_object__len(raw)) : 0;
 }
 
 /* A list's number plus one, as pprof counts. */
@@ -173,7 +183,7 @@ static __u64 mapping_of(struct pprof *pp, const struct profile_frame *f)
 		return f->mapping;
 	if (!f->object || !*f->object || f->kind == PROFILE_REGION || f->kind == PROFILE_NOTE)
 		return 0;
-	object = string_of(pp, f->object);
+	object = object_of(pp, f->object);
 	return profile__nmappings(pp->p) + list_of(pp, &pp->objects, &object, 1);
 }
 
@@ -275,7 +285,7 @@ static void put_mappings(struct pprof *pp)
 	for (i = 1; i <= nmappings; i++) {
 		const struct profile_mapping *m = profile__mapping(pp->p, i);
 
-		put_mapping(pp, i, m, string_of(pp, m->object));
+		put_mapping(pp, i, m, object_of(pp, m->object));
 	}
 	for (i = 0; i < pp->objects.n; i++)
 		put_mapping(pp, nmappings + i + 1, &none, *idlists__get(&pp->objects, i, &n));

@@ -55,10 +55,23 @@ static void svg_name(struct writer *w, const struct profile_frame *frame)
 		writer__mem(w, frame->object, flame_object__len(frame->object));
 }
 
-/* Bytes of the character at p that XML 1.0 has not got: U+FFFE and U+FFFF. */
-static size_t no_xml(const char *p, size_t n)
+/*
+ * Bytes of the character at p that is not to be shown, of n: U+FFFE and U+FFFF, which XML 1.0 has not
+ * got, and those that turn the text after them round (U+200E, U+200F, U+202A to U+202E, U+2066 to
+ * U+2069). 0: it may be shown.
+ */
+static size_t unfit(const char *s, size_t n)
 {
-	return n >= 3 && !memcmp(p, "\xef\xbf", 2) && (unsigned char)p[2] >= 0xbe ? 3 : 0;
+	const unsigned char *p = (const unsigned char *)s;
+
+	if (n < 3)
+		return 0;
+	if (p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe)
+		return 3;
+	if (p[0] == 0xe2 && p[1] == 0x80 &&
+	    (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xaa && p[2] <= 0xae)))
+		return 3;
+	return p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9 ? 3 : 0;
 }
 
 /* n raw bytes as text of an element or attribute, on one line, cut where they are too many. */
@@ -73,7 +86,7 @@ static void put_text(struct svg *s, const char *raw, size_t n)
 	x->len = 0;
 	writer__escaped(x, raw, shown);
 	for (i = 0; i < x->len && !x->err; i += skip ? skip : 1) {
-		skip = no_xml(x->buf + i, x->len - i);
+		skip = unfit(x->buf + i, x->len - i);
 		if (skip)
 			writer__lit(s->w, "\xef\xbf\xbd");
 		else if (x->buf[i] == '&')
@@ -259,11 +272,12 @@ static void put_legend(struct svg *s)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (!(s->kinds & 1U << rows[i].kind))
 			continue;
+		/* The sans-serif font's columns are some 6.3 pixels. */
+		x -= 32 + 63 * (int)strlen(rows[i].name) / 10;
 		writer__fmt(s->w,
-			    "<g class=\"%s\"><text x=\"%d\" y=\"55\">%s</text>"
-			    "<rect x=\"%d\" y=\"45\" width=\"11\" height=\"11\" rx=\"2\"/></g>\n",
-			    rows[i].class, x, rows[i].name, x - 16 - 7 * (int)strlen(rows[i].name));
-		x -= 32 + 7 * (int)strlen(rows[i].name);
+			    "<g class=\"%s\"><rect x=\"%d\" y=\"45\" width=\"11\" height=\"11\" "
+			    "rx=\"2\"/><text x=\"%d\" y=\"55\">%s</text></g>\n",
+			    rows[i].class, x + 14, x + 30, rows[i].name);
 	}
 	writer__lit(s->w, "</g>\n");
 }

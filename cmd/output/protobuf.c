@@ -26,8 +26,7 @@ void protobuf__bytes(struct writer *w, unsigned int field, const void *bytes, si
 {
 	protobuf__varint(w, field << 3 | WIRE_LEN);
 	protobuf__varint(w, n);
-	if (n)
-		writer__mem(w, bytes, n);
+	writer__mem(w, bytes, n);
 }
 
 void protobuf__message(struct writer *w, unsigned int field, struct writer *message)

@@ -12,7 +12,7 @@
 static void writer__flush(struct writer *w)
 {
 	errno = 0;
-	if (!w->err && fwrite_unlocked(w->buf, 1, w->len, w->out) != w->len)
+	if (!w->err && w->len && fwrite_unlocked(w->buf, 1, w->len, w->out) != w->len)
 		w->err = errno ? -errno : -EIO;
 	w->len = 0;
 }
@@ -42,7 +42,7 @@ char *writer__room(struct writer *w, size_t n)
 
 void writer__mem(struct writer *w, const void *bytes, size_t n)
 {
-	char *p = writer__room(w, n);
+	char *p = n ? writer__room(w, n) : NULL;
 
 	if (!p)
 		return;
@@ -100,6 +100,14 @@ void writer__escaped(struct writer *w, const char *raw, size_t n)
 	p = writer__room(w, 4 * n + 1);
 	if (p)
 		w->len += text_escape(p, 4 * n + 1, raw, n);
+}
+
+void writer__no_controls(struct writer *w, const char *raw, size_t n)
+{
+	char *p = writer__room(w, 4 * n + 1);
+
+	if (p)
+		w->len += text_escape_controls(p, 4 * n + 1, raw, n);
 }
 
 void writer__utf8(struct writer *w, const char *raw, size_t n)

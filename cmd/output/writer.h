@@ -25,7 +25,10 @@ char *writer__room(struct writer *w, size_t n);
 /* Append n bytes. */
 void writer__mem(struct writer *w, const void *bytes, size_t n);
 
-/* Append a string; a string constant; a byte; a number in decimal; "0x" is not put before hex. */
+/*
+ * Append a string; a string constant; a byte; a number in decimal; one in hexadecimal, without 0x,
+ * with blanks before it up to a width; what printf() makes.
+ */
 static inline void writer__str(struct writer *w, const char *s)
 {
 	writer__mem(w, s, strlen(s));
@@ -36,11 +39,12 @@ static inline void writer__char(struct writer *w, char c)
 	writer__mem(w, &c, 1);
 }
 void writer__u64(struct writer *w, __u64 v);
-void writer__hex(struct writer *w, __u64 v, size_t width); /* filled with blanks */
+void writer__hex(struct writer *w, __u64 v, size_t width);
 void writer__fmt(struct writer *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Append n raw bytes as text_escape(), and as text_utf8_clean(), make them. */
+/* Append n raw bytes as text_escape(), text_escape_controls() and text_utf8_clean() make them. */
 void writer__escaped(struct writer *w, const char *raw, size_t n);
+void writer__no_controls(struct writer *w, const char *raw, size_t n);
 void writer__utf8(struct writer *w, const char *raw, size_t n);
 
 /* Append raw bytes as a JSON string (RFC 8259, section 7), or null for NULL. */
