@@ -129,8 +129,7 @@ static bool read_cie(struct cfi_cie *cie, struct bytes b, const struct cfi_objec
 	cie->code_align = bytes__uleb(&b);
 	cie->data_align = bytes__sleb(&b);
 	ra = version == 1 ? bytes__u8(&b) : bytes__uleb(&b);
-	if (ra != (o->machine == EM_X86_64 ? X86_RIP : ARM64_X30))
-		return false;
+	cie->moved_ra = ra != (o->machine == EM_X86_64 ? X86_RIP : ARM64_X30);
 	cie->augmented = *letters == 'z';
 	if (*letters && (!cie->augmented || !read_augmentation(cie, letters + 1, &b, o)))
 		return false;

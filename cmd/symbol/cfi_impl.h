@@ -172,6 +172,7 @@ struct cfi_cie {
 	__s64 data_align;
 	__u8 encoding;  /* DW_EH_PE_* of addresses */
 	bool augmented; /* FDEs have augmentation data */
+	bool moved_ra;  /* the return address is in another register than the architecture's */
 	bool signal;    /* its FDEs are of frames to which signal handlers return */
 	struct cfi_state initial;
 };

@@ -240,7 +240,8 @@ static bool set_cfa(__u16 machine, struct value cfa, struct fs_unwind_rule *rule
 	case SHAPE_ADDRESS:
 		rule->cfa = sp ? FS_CFA_SP : fp ? FS_CFA_FP : FS_CFA_REG;
 		rule->arg = sp || fp ? 0 : cfa.reg;
-		return sp || fp || cfa.reg < general;
+		/* glibc says sp - 16 in _dl_tlsdesc_undefweak of arm64: the caller's was never below */
+		return sp ? cfa.offset >= 0 : fp || cfa.reg < general;
 	case SHAPE_LOADED:
 		rule->cfa = sp ? FS_CFA_SP_DEREF : FS_CFA_FP_DEREF;
 		rule->arg = cfa.add / 8;
@@ -370,8 +371,8 @@ void cfi_rule__of(const struct cfi_cie *cie, const struct cfi_state *state,
 {
 	struct value cfa;
 
-	*rule = (struct fs_unwind_rule){ .cfa = FS_CFA_END };
-	if (state->regs[CFI_RA].how == CFI_UNDEFINED)
+	*rule = (struct fs_unwind_rule){ .cfa = cie->moved_ra ? FS_CFA_UNSUPPORTED : FS_CFA_END };
+	if (cie->moved_ra || state->regs[CFI_RA].how == CFI_UNDEFINED)
 		return;
 	cfa = cfa_of(state);
 	if (cie->signal) {

@@ -48,14 +48,13 @@ struct comparison {
 
 struct machine {
 	unsigned int sp, fp, ra;
-	__u64 regs[33];
+	__u64 ip, regs[33];
 };
 
-/* Caller's registers; false where they are not known. */
+/* The caller's registers. */
 struct caller {
-	bool end, signal;
+	bool end, signal, fp_known;
 	__u64 cfa, fp, ra;
-	bool fp_known;
 };
 
 static __u64 mix(__u64 v)
@@ -65,11 +64,13 @@ static __u64 mix(__u64 v)
 	return v ^ v >> 32;
 }
 
+/* Addresses beyond those in all registers. */
 static __u64 memory(__u64 address)
 {
-	return mix(address + 0x1234567);
+	return 1ULL << 45 | (mix(address) & 0xffffffff8);
 }
 
+/* The stack is below of what registers point at: a frame's caller is never before it. */
 static void machine__make(struct machine *m, __u16 machine, __u64 ip)
 {
 	bool x86 = machine == EM_X86_64;
@@ -77,61 +78,53 @@ static void machine__make(struct machine *m, __u16 machine, __u64 ip)
 	m->sp = x86 ? 7 : 31;
 	m->fp = x86 ? 6 : 29;
 	m->ra = x86 ? 16 : 30;
+	m->ip = ip;
 	for (size_t i = 0; i < 33; i++)
-		m->regs[i] = mix(i * 0x10001 + ip) & 0x7ffffffffff8ULL;
+		m->regs[i] = 1ULL << 42 | (mix(i * 0x10001 + ip) & 0xffffffff8);
+	m->regs[m->sp] = 1ULL << 41 | (mix(ip) & 0xffffffff8);
 	if (x86)
 		m->regs[16] = ip;
 }
 
-/* ---- our word --------------------------------------------------------------------------------- */
+/* ---- our word: the step that the kernel side makes -------------------------------------------- */
 
-static bool our_caller(const struct fs_unwind_rule *rule, const struct machine *m, __u64 ip,
-		       struct caller *c)
+static bool arm64;
+
+static int read_memory(__u64 address, int n, __u64 *out)
 {
-	__u64 sp = m->regs[m->sp], fp = m->regs[m->fp];
+	for (int i = 0; i < n; i++)
+		out[i] = memory(address + 8 * i);
+	return 0;
+}
 
-	*c = (struct caller){ .fp_known = true };
-	switch (rule->cfa) {
-	case FS_CFA_END:
-		c->end = true;
-		return true;
-	case FS_CFA_SP:
-		c->cfa = sp + rule->cfa_offset;
-		break;
-	case FS_CFA_FP:
-		c->cfa = fp + rule->cfa_offset;
-		break;
-	case FS_CFA_SP_DEREF:
-		c->cfa = memory(sp + rule->cfa_offset) + 8 * (signed char)rule->arg;
-		break;
-	case FS_CFA_FP_DEREF:
-		c->cfa = memory(fp + rule->cfa_offset) + 8 * (signed char)rule->arg;
-		break;
-	case FS_CFA_REG:
-		c->cfa = m->regs[rule->arg] + rule->cfa_offset;
-		break;
-	case FS_CFA_PLT:
-		c->cfa = sp + rule->cfa_offset + ((ip & 15) >= rule->arg ? 8 : 0);
-		break;
-	case FS_CFA_SIGNAL:
-		/* x86-64: ucontext at sp, its registers 40 bytes in (struct sigcontext_64) */
-		*c = (struct caller){ .signal = true,
-				      .cfa = memory(sp + 160),
-				      .fp = memory(sp + 120),
-				      .ra = memory(sp + 168),
-				      .fp_known = true };
-		return true;
-	default:
+static int read_register(const struct machine *m, unsigned int number, __u64 *out)
+{
+	*out = m->regs[number];
+	return 0;
+}
+
+#define FS_UNWIND_READ(walk, addr, n, out)    read_memory(addr, n, out)
+#define FS_UNWIND_REGISTER(walk, number, out) read_register(walk, number, out)
+#define FS_UNWIND_ARM64                       arm64
+#include "unwind_step.h"
+
+static bool our_caller(const struct fs_unwind_rule *rule, struct machine *m, struct caller *c)
+{
+	struct fs_unwind_regs r = {
+		.ip = m->ip, .sp = m->regs[m->sp], .fp = m->regs[m->fp], .lr = m->regs[m->ra]
+	};
+	int end;
+
+	*c = (struct caller){ .signal = rule->cfa == FS_CFA_SIGNAL,
+			      .fp_known = rule->fp != FS_SAVED_LOST };
+	if (rule->cfa == FS_CFA_NONE)
 		return false;
-	}
-	c->ra = rule->ra == FS_SAVED_SAME ? m->regs[m->ra] :
-		rule->ra == FS_SAVED_CFA  ? memory(c->cfa + rule->ra_offset) :
-					    memory(fp + rule->ra_offset);
-	c->fp = rule->fp == FS_SAVED_SAME ? fp :
-		rule->fp == FS_SAVED_CFA  ? memory(c->cfa + rule->fp_offset) :
-					    memory(fp + rule->fp_offset);
-	c->fp_known = rule->fp != FS_SAVED_LOST;
-	return true;
+	end = fs_unwind_by_rule(m, rule, &r, true);
+	c->end = end == FS_STACK_COMPLETE;
+	c->cfa = r.sp;
+	c->fp = r.fp;
+	c->ra = r.ip;
+	return c->end || end == FS_STACK_END_NR;
 }
 
 /* ---- the word of elfutils --------------------------------------------------------------------- */
@@ -275,7 +268,6 @@ static bool their_caller(Dwarf_Frame *frame, const struct machine *m, bool signa
 	enum found ra;
 
 	*c = (struct caller){ .signal = signal };
-	/* The default of elfutils for the return address of arm64 is that it is not known */
 	if (dwarf_frame_cfa(frame, &ops, &n) || !evaluate(ops, n, m, 0, false, &c->cfa))
 		c->cfa = 0;
 	ra = their_register(frame, m, m->ra, c->cfa, &c->ra);
@@ -330,18 +322,19 @@ static bool same_caller(const struct caller *a, const struct caller *b)
 
 /* One address. frame: NULL where elfutils has none. */
 static const char *compare_at(struct comparison *c, __u64 vaddr, Dwarf_Frame *frame, bool signal,
-			      const struct fs_unwind_rule *rule)
+			      int ra, const struct fs_unwind_rule *rule)
 {
 	struct caller ours, theirs;
 	struct machine m;
 
 	machine__make(&m, c->ours->machine, vaddr);
+	m.ra = frame ? (unsigned int)ra : m.ra;
 	if (!frame)
 		return rule->cfa == FS_CFA_NONE || rule->cfa == FS_CFA_UNSUPPORTED ? "equal" :
 										     "more";
 	if (rule->cfa == FS_CFA_UNSUPPORTED)
 		return "unsupported";
-	if (!our_caller(rule, &m, vaddr, &ours) || !their_caller(frame, &m, signal, &theirs) ||
+	if (!our_caller(rule, &m, &ours) || !their_caller(frame, &m, signal, &theirs) ||
 	    !same_caller(&ours, &theirs))
 		return "different";
 	return "equal";
@@ -360,19 +353,22 @@ static void count(struct comparison *c, const char *word, __u64 n)
 
 /* Addresses [from, to), for all of which elfutils says the same. */
 static void compare_range(struct comparison *c, __u64 from, __u64 to, __u64 bias,
-			  Dwarf_Frame *frame, bool signal)
+			  Dwarf_Frame *frame, bool signal, int ra)
 {
+	const char *before = "equal";
+
 	for (__u64 at = from; at < to; at++) {
 		const struct fs_unwind_rule *rule = cfi__rule(c->ours, at - bias);
 		const struct fs_unwind_rule *packed =
 			unwind_tables__rule(c->tables, &c->table, at - bias);
-		const char *word = compare_at(c, at, frame, signal, rule);
+		const char *word = compare_at(c, at, frame, signal, ra, rule);
 
 		if (memcmp(rule, packed, sizeof(*rule)))
 			word = "different in the tables";
 		count(c, word, 1);
-		if (*word != 'e' && (at == from || *word == 'd'))
+		if (*word != 'e' && *word != *before)
 			print_place(c, word, at, frame, rule);
+		before = word;
 	}
 }
 
@@ -384,16 +380,17 @@ static void compare_segment(struct comparison *c, const GElf_Phdr *p)
 		Dwarf_Addr from, to = at + 1;
 		Dwarf_Frame *frame = NULL;
 		bool signal = false;
+		int ra = -1;
 
 		if (!dwarf_cfi_addrframe(c->theirs, at, &frame)) {
-			dwarf_frame_info(frame, &from, &to, &signal);
+			ra = dwarf_frame_info(frame, &from, &to, &signal);
 			if (c->every || to <= at)
 				to = at + 1;
 		} else {
 			frame = NULL;
 		}
 		to = to < end ? to : end;
-		compare_range(c, at, to, bias, frame, signal);
+		compare_range(c, at, to, bias, frame, signal, ra);
 		free(frame);
 		at = to;
 	}
@@ -442,6 +439,7 @@ static int compare_file(struct comparison *c)
 		printf("%s: tables: %s\n", c->path, strerror(-err));
 		return 2;
 	}
+	arm64 = c->ours->machine == EM_AARCH64;
 	compare_elf(c, elf);
 	printf("%s: addresses=%llu equal=%llu unsupported=%llu more=%llu different=%llu "
 	       "rows=%zu rules=%zu words=%zu compile_ms=%.2f\n",
