@@ -149,6 +149,8 @@ static int read_eh_frame(struct cfi_object *o, const struct cfi_source *source, 
 {
 	int err;
 
+	if (!source__has(source, offset, size))
+		return -EBADMSG;
 	if (size > MAX_EH_FRAME_BYTES)
 		return -EFBIG;
 	o->eh_frame = source__read(source, offset, size, &err);
