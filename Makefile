@@ -55,7 +55,7 @@ UNIT_FLAGS = $(TEST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recove
 # v3: Linux 6.1 has it, and atomic operations that give a value need it
 BPF_FLAGS = -target bpf -mcpu=v3 -g -O2 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra $(WERROR) \
 	    -Wno-unused-parameter -Wno-sign-compare -Iinclude -Ivmlinux -I$(OUT)
-LIBS := -lbpf -lelf -ljansson -lz -lm -lpthread
+LIBS := -lbpf -ldw -lelf -liberty -llzma -ljansson -lz -lm -lpthread -ldl
 
 BPF_SRCS := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJS := $(BPF_SRCS:%.c=$(OUT)/%.o)

@@ -21,6 +21,8 @@ libelf.h symbol
 gelf.h symbol
 elfutils/ symbol
 dwarf.h symbol
+lzma.h symbol
+libiberty/ symbol
 jansson.h output
 ncurses.h tui
 curses.h tui

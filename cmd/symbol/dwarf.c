@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Lines and inlined calls: libdw, given only files whose sections were checked. */
+#include <elf.h>
+#include <errno.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "symbol/dwarf.h"
+
+#define MAX_NAMES_BYTES (4 << 20)
+#define MAX_LINK_BYTES  4096
+#define MAX_CALLS       (SYM_MAX_INLINED - 1)
+#define PATH_BYTES      8192
+/* What libdw keeps for each byte of a unit's line table, about: a row of 48 bytes for 3 of them. */
+#define LINES_COST 16
+
+/* ---- how much it is --------------------------------------------------------------------------- */
+
+/* Bytes of a section once it is unpacked: Elf64_Chdr, or GNU's older "ZLIB" and a size. */
+static __u64 unpacked_size(const struct elf_image *img, const struct elf_section *s,
+			   const char *name)
+{
+	unsigned char head[sizeof(Elf64_Chdr)];
+	size_t len = s->size < sizeof(head) ? s->size : sizeof(head);
+	__u64 size = 0;
+
+	if (elf_image__read(img, head, len, s->offset))
+		return UINT64_MAX;
+	if ((s->flags & SHF_COMPRESSED) && img->elf64 && len >= sizeof(Elf64_Chdr))
+		return elf_image__u64(img, head + offsetof(Elf64_Chdr, ch_size));
+	if ((s->flags & SHF_COMPRESSED) && !img->elf64 && len >= sizeof(Elf32_Chdr))
+		return elf_image__u32(img, head + offsetof(Elf32_Chdr, ch_size));
+	if (!strncmp(name, ".zdebug_", 8) && len >= 12 && !memcmp(head, "ZLIB", 4)) {
+		for (int i = 4; i < 12; i++)
+			size = size << 8 | head[i];
+		return size;
+	}
+	return s->size;
+}
+
+/* Bytes of all DWARF sections, as libdw will have them in memory; 0 where there is no .debug_info. */
+static __u64 debug_size(const struct elf_image *img)
+{
+	const struct elf_section *names = NULL;
+	bool has_info = false;
+	__u64 sum = 0;
+	char *text;
+
+	names = elf_image__names(img);
+	text = names ? elf_image__section_data(img, names, MAX_NAMES_BYTES) : NULL;
+	for (size_t i = 1; text && i < img->nsections; i++) {
+		const struct elf_section *s = &img->sections[i];
+		const char *name = s->name < names->size ? text + s->name : "";
+		__u64 size;
+
+		if ((strncmp(name, ".debug_", 7) && strncmp(name, ".zdebug_", 8)) ||
+		    s->type == SHT_NOBITS)
+			continue;
+		/* the file lacks a part of it */
+		size = s->type == SHT_NULL ? UINT64_MAX : unpacked_size(img, s, name);
+		sum = size > UINT64_MAX - sum ? UINT64_MAX : sum + size;
+		has_info |= !strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info");
+	}
+	free(text);
+	return has_info ? sum : 0;
+}
+
+/* Forget what is read of other objects, the one not used for longest first, until there is room. */
+static bool make_room(struct sym_object *obj, __u64 bytes)
+{
+	struct symbolizer *sz = obj->sz;
+
+	while (bytes > sz->opts.max_debug_bytes ||
+	       sz->debug_bytes > sz->opts.max_debug_bytes - bytes) {
+		struct sym_object *o, *next, *oldest = NULL;
+
+		HASH_ITER (hh, sz->objects, o, next)
+			if (o != obj && o->dwarf && (!oldest || o->dwarf_used < oldest->dwarf_used))
+				oldest = o;
+		if (!oldest)
+			break;
+		sz->debug_bytes -= oldest->dwarf->bytes;
+		dwarf_info__free(oldest->dwarf);
+		oldest->dwarf = NULL;
+		oldest->dwarf_tried = false;
+	}
+	if (bytes <= sz->opts.max_debug_bytes &&
+	    sz->debug_bytes <= sz->opts.max_debug_bytes - bytes)
+		return true;
+	if (!sz->warned_debug_bytes)
+		log_warn("%s: its debug information takes too much memory: no lines and inlined "
+			 "functions of it and of others like it",
+			 obj->path);
+	sz->warned_debug_bytes = true;
+	return false;
+}
+
+/* ---- the file that several share -------------------------------------------------------------- */
+
+/* A file for .gnu_debugaltlink (dwz): the path in it, from the file that has it, or by build id. */
+static int open_alt(const char *dir, const char *of, const char *link, size_t link_len,
+		    const unsigned char *id, size_t id_len)
+{
+	int len = strrchr(of, '/') ? strrchr(of, '/') - of + 1 : 0, fd = -ENOENT;
+	char path[PATH_BYTES];
+	struct elf_image *img;
+
+	if (link_len + len < sizeof(path)) {
+		snprintf(path, sizeof(path), "%.*s%s", link[0] == '/' ? 0 : len, of, link);
+		fd = open_regular(path);
+	}
+	if (fd < 0 && build_id_path(path, sizeof(path), dir, id, id_len))
+		fd = open_regular(path);
+	if (fd < 0)
+		return fd;
+	img = elf_image__open_debug(fd);
+	if (img && img->build_id_len == id_len && !memcmp(img->build_id, id, id_len) &&
+	    debug_size(img) < (256U << 20)) {
+		elf_image__free(img);
+		return fd;
+	}
+	elf_image__free(img);
+	close(fd);
+	return -ENOENT;
+}
+
+/*
+ * libdw would open whatever the link names, and wait for a FIFO. True where there is no such link,
+ * or its file is set.
+ */
+static bool set_alt(struct sym_object *obj, struct dwarf_info *d, const struct elf_image *img,
+		    const char *path)
+{
+	const struct elf_section *s = elf_image__section(img, ".gnu_debugaltlink");
+	char *link = s ? elf_image__section_data(img, s, MAX_LINK_BYTES) : NULL;
+	size_t len = link ? strlen(link) : 0;
+	int fd = -ENOENT;
+
+	if (!s)
+		return true;
+	if (len && len + 1 < s->size)
+		fd = open_alt(obj->sz->debug_dir, path, link, len, (unsigned char *)link + len + 1,
+			      s->size - len - 1);
+	free(link);
+	if (fd < 0)
+		return false;
+	d->alt_elf = elf_begin(fd, ELF_C_READ, NULL);
+	d->alt = d->alt_elf ? dwarf_begin_elf(d->alt_elf, DWARF_C_READ, NULL) : NULL;
+	/* all that libdw uses is in memory */
+	if (d->alt)
+		elf_cntl(d->alt_elf, ELF_C_FDDONE);
+	close(fd);
+	if (!d->alt)
+		return false;
+	dwarf_setalt(d->dw, d->alt);
+	return true;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------- */
+
+void dwarf_info__free(struct dwarf_info *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->nunits; i++) {
+		struct unit *u = &d->units[i];
+
+		for (size_t j = 0; j < u->nfunctions; j++)
+			free(u->functions[j].calls);
+		free(u->functions);
+	}
+	free(d->units);
+	free(d->ranges);
+	dwarf_end(d->dw);
+	elf_end(d->elf);
+	dwarf_end(d->alt);
+	elf_end(d->alt_elf);
+	free(d);
+}
+
+static struct dwarf_info *dwarf_info__open(struct sym_object *obj, const struct elf_image *img,
+					   const char *path)
+{
+	struct dwarf_info *d = calloc(1, sizeof(*d));
+
+	if (!d || elf_version(EV_CURRENT) == EV_NONE)
+		goto fail;
+	d->code = obj->image;
+	d->elf = elf_begin(img->fd, ELF_C_READ, NULL);
+	d->dw = d->elf ? dwarf_begin_elf(d->elf, DWARF_C_READ, NULL) : NULL;
+	if (!d->dw || !set_alt(obj, d, img, path))
+		goto fail;
+	elf_cntl(d->elf, ELF_C_FDDONE);
+	if (dwarf_info__read_units(d))
+		goto fail;
+	return d;
+fail:
+	dwarf_info__free(d);
+	return NULL;
+}
+
+static struct dwarf_info *object__dwarf(struct sym_object *obj)
+{
+	const struct elf_image *img = obj->image;
+	const char *path = obj->path;
+	__u64 size;
+
+	obj->dwarf_used = ++obj->sz->clock;
+	if (obj->dwarf_tried)
+		return obj->dwarf;
+	obj->dwarf_tried = true;
+	size = img->mem ? 0 : debug_size(img);
+	if (!size && obj->debug_image) {
+		img = obj->debug_image;
+		path = obj->debug_file.path;
+		size = debug_size(img);
+	}
+	if (!size || img->fd < 0 || !make_room(obj, size))
+		return NULL;
+	obj->dwarf = dwarf_info__open(obj, img, path);
+	if (obj->dwarf) {
+		obj->dwarf->bytes = size;
+		obj->sz->debug_bytes += size;
+	}
+	return obj->dwarf;
+}
+
+/* ---- lines ------------------------------------------------------------------------------------ */
+
+/* Bytes of the unit's line table; 0 where it has none or its length makes no sense. */
+static __u64 line_table_size(const struct dwarf_info *d, Dwarf_Die *unit)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word at;
+	Elf_Scn *scn = NULL;
+	size_t names;
+
+	if (dwarf_formudata(dwarf_attr(unit, DW_AT_stmt_list, &attr), &at) ||
+	    elf_getshdrstrndx(d->elf, &names))
+		return 0;
+	while ((scn = elf_nextscn(d->elf, scn))) {
+		GElf_Shdr sh;
+		const char *name = gelf_getshdr(scn, &sh) ? elf_strptr(d->elf, names, sh.sh_name) :
+							    NULL;
+		const unsigned char *p;
+		Elf_Data *data;
+
+		if (!name || (strcmp(name, ".debug_line") && strcmp(name, ".zdebug_line")))
+			continue;
+		data = elf_getdata(scn, NULL);
+		if (!data || !data->d_buf || data->d_size < 12 || at > data->d_size - 12)
+			return 0;
+		p = (const unsigned char *)data->d_buf + at;
+		at = elf_image__u32(d->code, p);
+		/* all ones: 64-bit DWARF */
+		return at == UINT32_MAX ? elf_image__u64(d->code, p + 4) : at;
+	}
+	return 0;
+}
+
+/* May the unit's lines be asked for? They are charged for on the first time. */
+static bool unit__has_lines(struct sym_object *obj, struct dwarf_info *d, struct unit *u,
+			    Dwarf_Die *unit)
+{
+	__u64 size;
+
+	if (u->lines_tried)
+		return u->has_lines;
+	u->lines_tried = true;
+	size = line_table_size(d, unit);
+	if (!size || size > obj->sz->opts.max_debug_bytes / LINES_COST ||
+	    !make_room(obj, size * LINES_COST))
+		return false;
+	d->bytes += size * LINES_COST;
+	obj->sz->debug_bytes += size * LINES_COST;
+	u->has_lines = true;
+	return true;
+}
+
+static void set_line(struct sym_object *obj, struct sym_frame *f, const char *src, int line)
+{
+	f->src = src ? symbolizer__intern(obj->sz, src) : NULL;
+	f->line = f->src && line > 0 ? line : 0;
+}
+
+/* Where a call that was inlined is in the source. */
+static void set_call_line(struct sym_object *obj, struct sym_frame *f, Dwarf_Die *unit,
+			  Dwarf_Die *call)
+{
+	Dwarf_Word file = 0, line = 0;
+	Dwarf_Attribute attr;
+	Dwarf_Files *files;
+	size_t n;
+
+	if (dwarf_formudata(dwarf_attr(call, DW_AT_call_file, &attr), &file) ||
+	    dwarf_getsrcfiles(unit, &files, &n) || file >= n)
+		return;
+	dwarf_formudata(dwarf_attr(call, DW_AT_call_line, &attr), &line);
+	set_line(obj, f, dwarf_filesrc(files, file, NULL, NULL), line <= INT32_MAX ? line : 0);
+}
+
+/* ---- frames ----------------------------------------------------------------------------------- */
+
+static const char *die_name(struct sym_object *obj, Dwarf_Die *die)
+{
+	static const unsigned int attributes[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name,
+						   DW_AT_name };
+	Dwarf_Attribute attr;
+	const char *name = NULL;
+
+	for (size_t i = 0; !name && i < sizeof(attributes) / sizeof(*attributes); i++)
+		name = dwarf_formstring(dwarf_attr_integrate(die, attributes[i], &attr));
+	if (!name || !*name || strnlen(name, SYMBOL_NAME_MAX) == SYMBOL_NAME_MAX)
+		return NULL;
+	return symbolizer__intern_name(obj->sz, name);
+}
+
+size_t object__dwarf_frames(struct sym_object *obj, __u64 vaddr, struct sym_frame *out, size_t max)
+{
+	const struct symbolizer_opts *opts = &obj->sz->opts;
+	struct dwarf_info *d = object__dwarf(obj);
+	struct unit *u = d ? dwarf_info__unit(d, vaddr) : NULL;
+	const struct function_range *f = NULL;
+	Dwarf_Off calls[MAX_CALLS];
+	Dwarf_Die unit, die;
+	size_t n = 0;
+	bool lines;
+
+	if (!u || !max || !dwarf_offdie(d->dw, u->die, &unit))
+		return 0;
+	lines = opts->lines && unit__has_lines(obj, d, u, &unit);
+	out[0] = (struct sym_frame){};
+	if (lines) {
+		Dwarf_Line *line = dwarf_getsrc_die(&unit, vaddr);
+		int number = 0;
+
+		if (line && !dwarf_lineno(line, &number))
+			set_line(obj, &out[0], dwarf_linesrc(line, NULL, NULL), number);
+	}
+	if (!opts->inlines)
+		return 1;
+	f = unit__function(d, u, vaddr);
+	if (f)
+		n = function__calls(f, vaddr, calls, max - 1 < MAX_CALLS ? max - 1 : MAX_CALLS);
+	for (size_t i = 0; i < n; i++) {
+		out[i + 1] = (struct sym_frame){};
+		if (!dwarf_offdie(d->dw, calls[i], &die))
+			continue;
+		out[i].name = die_name(obj, &die);
+		if (lines)
+			set_call_line(obj, &out[i + 1], &unit, &die);
+	}
+	if (f && dwarf_offdie(d->dw, f->die, &die))
+		out[n].name = die_name(obj, &die);
+	return n + 1;
+}
