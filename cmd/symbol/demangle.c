@@ -28,7 +28,9 @@ static void append(const char *text, size_t len, void *ctx)
 
 	if (len >= DEMANGLED_MAX - o->len)
 		longjmp(o->full, 1);
-	memcpy(o->out + o->len, text, len);
+	/* nothing may be NULL */
+	if (len)
+		memcpy(o->out + o->len, text, len);
 	o->len += len;
 }
 

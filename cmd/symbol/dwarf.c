@@ -281,9 +281,22 @@ static bool unit__has_lines(struct sym_object *obj, struct dwarf_info *d, struct
 	return true;
 }
 
-static void set_line(struct sym_object *obj, struct sym_frame *f, const char *src, int line)
+/* Names of files are often relative to where the compiler ran. */
+static void set_line(struct sym_object *obj, struct sym_frame *f, Dwarf_Die *unit, const char *src,
+		     int line)
 {
-	f->src = src ? symbolizer__intern(obj->sz, src) : NULL;
+	Dwarf_Attribute attr;
+	const char *dir = NULL;
+	char path[PATH_BYTES];
+
+	if (src && src[0] != '/')
+		dir = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attr));
+	if (dir && *dir && strnlen(dir, PATH_BYTES) + strnlen(src, PATH_BYTES) + 2 <= PATH_BYTES) {
+		sprintf(path, "%s/%s", dir, src);
+		src = path;
+	}
+	f->src = src && strnlen(src, PATH_BYTES) < PATH_BYTES ? symbolizer__intern(obj->sz, src) :
+								NULL;
 	f->line = f->src && line > 0 ? line : 0;
 }
 
@@ -300,7 +313,8 @@ static void set_call_line(struct sym_object *obj, struct sym_frame *f, Dwarf_Die
 	    dwarf_getsrcfiles(unit, &files, &n) || file >= n)
 		return;
 	dwarf_formudata(dwarf_attr(call, DW_AT_call_line, &attr), &line);
-	set_line(obj, f, dwarf_filesrc(files, file, NULL, NULL), line <= INT32_MAX ? line : 0);
+	set_line(obj, f, unit, dwarf_filesrc(files, file, NULL, NULL),
+		 line <= INT32_MAX ? line : 0);
 }
 
 /* ---- frames ----------------------------------------------------------------------------------- */
@@ -339,7 +353,7 @@ size_t object__dwarf_frames(struct sym_object *obj, __u64 vaddr, struct sym_fram
 		int number = 0;
 
 		if (line && !dwarf_lineno(line, &number))
-			set_line(obj, &out[0], dwarf_linesrc(line, NULL, NULL), number);
+			set_line(obj, &out[0], &unit, dwarf_linesrc(line, NULL, NULL), number);
 	}
 	if (!opts->inlines)
 		return 1;
