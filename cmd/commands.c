@@ -27,6 +27,20 @@ static const struct example trace_examples[] = {
 	{ NULL, NULL }
 };
 
+static const struct example flame_examples[] = {
+	{ "faultsnoop flame --format svg -o faults.svg -a -d 10",
+	  "a flame graph of the machine's faults, to be opened in a browser" },
+	{ "faultsnoop flame -p 1234 -d 5 | flamegraph.pl --color mem > faults.svg",
+	  "the same of one process by another tool" },
+	{ "faultsnoop flame --weight bytes --by region --format pprof -o p.gz -- ./server",
+	  "who made memory present and where; then go tool pprof p.gz" },
+	{ "faultsnoop flame --only class=cow --weight stall -p 1234 -d 10",
+	  "who waits for copies after a fork" },
+	{ "faultsnoop flame --mapper replace --only region=anon -- ./server",
+	  "who created the mappings that are touched" },
+	{ NULL, NULL }
+};
+
 static const struct example features_examples[] = {
 	{ "faultsnoop features", "what this kernel and these rights allow" },
 	{ "faultsnoop features -j", "the same for a program" },
@@ -67,6 +81,18 @@ static const struct command commands[] = {
 		.bit = ON_TRACE,
 		.operand = OPERAND_PROGRAM,
 		.run = cmd_trace,
+	},
+	{
+		.name = "flame",
+		.summary = "stacks of the faults: folded, as a flame graph, for pprof and others",
+		.usage = "[options] [-- PROGRAM ARG...]",
+		.description =
+			"Takes the stack of each fault, by unwind tables where programs have no frame "
+			"pointers, names its frames and writes them for flame graph tools.",
+		.examples = flame_examples,
+		.bit = ON_FLAME,
+		.operand = OPERAND_PROGRAM,
+		.run = cmd_flame,
 	},
 	{
 		.name = "features",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The rows of options.h: each option, and the words it takes. */
+#include "analysis/flame.h"
 #include "analysis/stat.h"
 #include "base/kind_names.h"
 #include "commands.h"
@@ -13,8 +14,10 @@
 
 /* clang-format off */
 
-#define ON_TARGET (ON_STAT | ON_TRACE)
-#define ON_RUN	  (ON_STAT | ON_TRACE | ON_FEATURES)
+#define ON_TARGET (ON_STAT | ON_TRACE | ON_FLAME)
+#define ON_TABLES (ON_STAT | ON_TRACE | ON_FEATURES)
+#define ON_RUN	  (ON_TABLES | ON_FLAME)
+#define ON_STACKS ON_FLAME
 #define ON_ALL	  (ON_RUN | ON_HELP)
 
 static const struct option_word fault_words[] = {
@@ -84,6 +87,77 @@ static bool sort_word(size_t i, struct option_word *out)
 	return true;
 }
 
+static const struct option_word mapper_words[] = {
+	{ "replace", "it stands in the place of the stack that touched", OPT_MAPPER_REPLACE },
+	{ "prefix", "the stack that touched stands on it", OPT_MAPPER_PREFIX },
+};
+
+static const struct option_word leaf_words[] = {
+	{ "region", "where the fault was: [heap], [anon], the file", OPT_LEAF_REGION },
+	{ "class", "what the kernel had to do: {anon}, {cow}", OPT_LEAF_CLASS },
+};
+
+static bool mapper_word(size_t i, struct option_word *out)
+{
+	if (i < ARRAY_SIZE(mapper_words))
+		*out = mapper_words[i];
+	return i < ARRAY_SIZE(mapper_words);
+}
+
+static bool leaf_word(size_t i, struct option_word *out)
+{
+	if (i < ARRAY_SIZE(leaf_words))
+		*out = leaf_words[i];
+	return i < ARRAY_SIZE(leaf_words);
+}
+
+static bool flame_word(size_t i, struct option_word *out)
+{
+	if (i >= FLAME_FORMAT_NR)
+		return false;
+	*out = (struct option_word){ flame_format__name(i), flame_format__desc(i), i };
+	return true;
+}
+
+static bool weight_word(size_t i, struct option_word *out)
+{
+	if (i >= PROFILE_WEIGHT_NR)
+		return false;
+	*out = (struct option_word){ flame_weight__name(i), NULL, i };
+	return true;
+}
+
+static const struct option_word result_words[] = {
+	{ "minor", "faults that needed no storage", FLAME_ONLY_MINOR },
+	{ "major", "faults that waited for storage", FLAME_ONLY_MAJOR },
+	{ "failed", "faults that ended in a signal or an error", FLAME_ONLY_FAILED },
+};
+
+/* minor, class=cow, region=heap; the names live as long as the program. */
+static bool only_word(size_t i, struct option_word *out)
+{
+	static char names[FS_CLASS_NR + FS_REGION_NR][24];
+	char *name;
+
+	if (i < ARRAY_SIZE(result_words)) {
+		*out = result_words[i];
+		return true;
+	}
+	i -= ARRAY_SIZE(result_words);
+	if (i >= ARRAY_SIZE(names))
+		return false;
+	name = names[i];
+	if (i < FS_CLASS_NR) {
+		snprintf(name, sizeof(names[i]), "class=%s", class_name(i));
+		*out = (struct option_word){ name, NULL, FLAME_ONLY_CLASS(i) };
+	} else {
+		i -= FS_CLASS_NR;
+		snprintf(name, sizeof(names[i]), "region=%s", region_name(i));
+		*out = (struct option_word){ name, NULL, FLAME_ONLY_REGION(i) };
+	}
+	return true;
+}
+
 /* Offset of a field that must have this type, so that a row cannot write another than it is. */
 #define FIELD(type, member)                                                                       \
 	(offsetof(struct options, member) +                                                       \
@@ -119,6 +193,37 @@ static const struct option_row rows[] = {
 	  .help = "the rows with most of this first; default faults" },
 	{ "top", .metavar = "N", .group = GROUP_WHAT, .commands = ON_STAT, NUMBER(stat.top),
 	  .min = 1, .max = 1000000, .help = "rows of a table; default 10 in text, all in JSON and CSV" },
+	{ "format", .metavar = "FORMAT", .group = GROUP_OUTPUT, .commands = ON_FLAME,
+	  .type = OPT_WORD, .dest = FIELD(enum flame_format, flame.format), .noun = "format",
+	  .word = flame_word, .help = "what to write; default folded" },
+	{ "weight", .metavar = "WEIGHT", .group = GROUP_WHAT, .commands = ON_FLAME,
+	  .type = OPT_WORD, .dest = FIELD(enum profile_weight, flame.weight), .noun = "weight",
+	  .word = weight_word,
+	  .help = "what widths mean: faults (the default), bytes made present, time of stall" },
+	{ "only", .metavar = "WHAT[,WHAT]", .group = GROUP_WHAT, .commands = ON_FLAME,
+	  .type = OPT_MASK, .dest = FIELD(__u64, flame.only), .noun = "kind of fault",
+	  .word = only_word, .help = "only these faults: major, class=cow, region=heap and the like" },
+	{ "by", .metavar = "KEY[,KEY]", .group = GROUP_WHAT, .commands = ON_FLAME,
+	  .type = OPT_WORDS, .dest = FIELD(struct word_list, flame.by), .noun = "key",
+	  .word = leaf_word, .help = "put a frame for these at the leaf" },
+	{ "mapper", .metavar = "HOW", .group = GROUP_WHAT, .commands = ON_FLAME, .type = OPT_WORD,
+	  .dest = FIELD(enum opt_mapper, flame.mapper), .noun = "way", .word = mapper_word,
+	  .help = "show the stack that created the mapping: replace, or prefix" },
+	{ "user-stacks-only", .short_name = 'U', .group = GROUP_WHAT, .commands = ON_FLAME,
+	  FLAG(flame.user_only), .help = "leave out the kernel's frames" },
+	{ "kernel-stacks-only", .short_name = 'K', .group = GROUP_WHAT, .commands = ON_FLAME,
+	  FLAG(flame.kernel_only), .help = "leave out the program's frames" },
+	{ "inlines", .group = GROUP_WHAT, .commands = ON_STACKS, FLAG(symbols.inlines),
+	  .help = "frames of inlined functions too, from debug information" },
+	{ "lines", .group = GROUP_WHAT, .commands = ON_STACKS, FLAG(symbols.lines),
+	  .help = "source file and line of each frame, from debug information" },
+	{ "debuginfod", .group = GROUP_WHAT, .commands = ON_STACKS, FLAG(symbols.debuginfod),
+	  .help = "ask the servers of $DEBUGINFOD_URLS for debug information" },
+	{ "title", .metavar = "TEXT", .group = GROUP_OUTPUT, .commands = ON_FLAME,
+	  .type = OPT_TEXT, .dest = FIELD(const char *, flame.title),
+	  .help = "heading of the flame graph" },
+	{ "inverted", .group = GROUP_OUTPUT, .commands = ON_FLAME, FLAG(flame.inverted),
+	  .help = "draw the root at the top" },
 	{ "events", .metavar = "EVENT[,EVENT]", .group = GROUP_WHAT, .commands = ON_TRACE,
 	  .type = OPT_MASK, .dest = FIELD(__u64, trace.events), .noun = "event",
 	  .word = event_word, .help = "print these events only; default all" },
@@ -158,16 +263,16 @@ static const struct option_row rows[] = {
 	  .type = OPT_NAMES, .dest = FIELD(struct name_list, common.without),
 	  .help = "do as if this kernel had not these features: see faultsnoop features" },
 
-	{ "json", .short_name = 'j', .group = GROUP_OUTPUT, .commands = ON_RUN, .type = OPT_SET,
+	{ "json", .short_name = 'j', .group = GROUP_OUTPUT, .commands = ON_TABLES, .type = OPT_SET,
 	  .dest = FIELD(enum format, common.format), .min = FORMAT_JSON,
 	  .help = "print JSON, one object a line" },
-	{ "csv", .group = GROUP_OUTPUT, .commands = ON_RUN, .type = OPT_SET,
+	{ "csv", .group = GROUP_OUTPUT, .commands = ON_TABLES, .type = OPT_SET,
 	  .dest = FIELD(enum format, common.format), .min = FORMAT_CSV,
 	  .help = "print comma-separated values with a heading" },
 	{ "output", .short_name = 'o', .metavar = "FILE", .group = GROUP_OUTPUT,
 	  .commands = ON_RUN, .type = OPT_TEXT, .dest = FIELD(const char *, common.output),
 	  .help = "write to FILE instead of standard output" },
-	{ "timestamps", .short_name = 'T', .group = GROUP_OUTPUT, .commands = ON_TARGET,
+	{ "timestamps", .short_name = 'T', .group = GROUP_OUTPUT, .commands = ON_STAT | ON_TRACE,
 	  FLAG(common.timestamps), .help = "print the time of day" },
 
 	{ "man", .group = GROUP_OTHER, .commands = ON_HELP, FLAG(manual.man),

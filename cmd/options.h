@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 #include "kinds.h"
+#include "output/flame.h"
 #include "output/format.h"
 
 struct command;
@@ -30,7 +31,14 @@ enum command_bit {
 	ON_TRACE = 1 << 1,
 	ON_FEATURES = 1 << 2,
 	ON_HELP = 1 << 3,
+	ON_FLAME = 1 << 4,
 };
+
+/* flame --mapper: what becomes of the stack that touched. */
+enum opt_mapper { OPT_MAPPER_NO, OPT_MAPPER_REPLACE, OPT_MAPPER_PREFIX };
+
+/* flame --by: frames that are put at the leaf. */
+enum opt_leaf { OPT_LEAF_REGION, OPT_LEAF_CLASS, OPT_LEAF_NR };
 
 enum opt_faults { OPT_FAULTS_ALL, OPT_FAULTS_MINOR, OPT_FAULTS_MAJOR };
 
@@ -112,6 +120,22 @@ struct options {
 		bool failed;
 		__u64 max_events; /* 0: no limit */
 	} trace;
+
+	struct {
+		enum flame_format format;
+		enum profile_weight weight;
+		__u64 only;          /* FLAME_ONLY_ bits; 0: all */
+		struct word_list by; /* enum opt_leaf */
+		enum opt_mapper mapper;
+		bool user_only, kernel_only;
+		bool inverted;
+		const char *title; /* NULL: one that says what is shown */
+	} flame;
+
+	/* How stacks are named. */
+	struct {
+		bool inlines, lines, debuginfod;
+	} symbols;
 
 	struct {
 		bool man, completion, markdown;

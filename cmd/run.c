@@ -107,8 +107,23 @@ static void on_opened(void *ctx, const struct file *file, int fd, const struct e
 {
 	struct run *r = ctx;
 
-	if (r->stacks)
-		stacks__opened(r->stacks, file, fd, elf);
+	if (!r->stacks)
+		return;
+	stacks__opened(r->stacks, file, fd, elf);
+	naming__opened(r->naming, file, fd, elf);
+}
+
+static int open_stacks(struct run *r)
+{
+	const struct symbolizer_opts opts = {
+		.inlines = r->o->symbols.inlines,
+		.lines = r->o->symbols.lines,
+		.debuginfod = r->o->symbols.debuginfod,
+	};
+
+	r->stacks = stacks__new(r->session, r->space);
+	r->naming = naming__new(r->space, &opts);
+	return r->stacks && r->naming ? 0 : -ENOMEM;
 }
 
 int run__open(struct run *r, const struct options *o, struct session_opts *opts,
@@ -140,12 +155,9 @@ int run__open(struct run *r, const struct options *o, struct session_opts *opts,
 	r->session = session__open(opts, &r->features, &result);
 	if (!r->session)
 		return result;
-	if (opts->stacks) {
-		r->stacks = stacks__new(r->session, r->space);
-		if (!r->stacks) {
-			log_error("cannot keep stacks: %s", strerror(errno));
-			return STATUS_FAILED;
-		}
+	if (opts->stacks && open_stacks(r)) {
+		log_error("out of memory");
+		return STATUS_FAILED;
 	}
 	features__drop_btf(&r->features);
 	/* large blocks, such as a burst of events, go back to the kernel when they are freed */
@@ -290,12 +302,26 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 	return err ? err : session__poll(r->session, 0, sink);
 }
 
+static int stack_event(struct run *r, const struct fs_stack_event *ev)
+{
+	const struct stack *s;
+	int err;
+
+	if (!r->stacks)
+		return 0;
+	err = stacks__event(r->stacks, ev);
+	s = stacks__get(r->stacks, ev->id);
+	if (s && s->pid)
+		naming__process(r->naming, s->pid, s->image);
+	return err;
+}
+
 int run__event(struct run *r, const struct fs_head *ev)
 {
 	if (ev->kind == FS_EVENT_EXEC && ((const struct fs_exec_event *)ev)->compat)
 		session__meet_compat(r->session, false);
 	if (ev->kind == FS_EVENT_STACK)
-		return r->stacks ? stacks__event(r->stacks, (const void *)ev) : 0;
+		return stack_event(r, (const void *)ev);
 	return space__event(r->space, ev);
 }
 
@@ -309,6 +335,7 @@ int run__status(struct run *r, int status)
 void run__close(struct run *r)
 {
 	stacks__free(r->stacks);
+	naming__free(r->naming);
 	session__close(r->session);
 	space__free(r->space);
 	features__clear(&r->features);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "live/session.h"
+#include "naming.h"
 #include "options.h"
 #include "region/space.h"
 #include "stacks.h"
@@ -20,7 +21,8 @@ struct run {
 	struct features features;
 	struct session *session;
 	struct space *space;
-	struct stacks *stacks; /* NULL: no stacks are taken */
+	struct stacks *stacks; /* NULL, as naming: no stacks are taken */
+	struct naming *naming;
 	FILE *out;
 	char *buffer; /* of out */
 	int signal_fd;

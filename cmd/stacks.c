@@ -201,3 +201,8 @@ const struct stack *stacks__get(const struct stacks *st, __u32 id)
 {
 	return stack_set__get(st->set, id);
 }
+
+const struct stack *stacks__stack(const struct stacks *st, __u32 number)
+{
+	return stack_set__stack(st->set, number);
+}

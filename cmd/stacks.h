@@ -29,6 +29,9 @@ int stacks__event(struct stacks *st, const struct fs_stack_event *ev);
 /* The stack of this id; NULL: 0, or it was lost. */
 const struct stack *stacks__get(const struct stacks *st, __u32 id);
 
+/* A stack by its number. */
+const struct stack *stacks__stack(const struct stacks *st, __u32 number);
+
 /* Say how much memory the tables take (-v). */
 void stacks__log(const struct stacks *st);
 

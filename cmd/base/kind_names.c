@@ -28,6 +28,12 @@ static const struct kind accesses[] = {
 #undef X
 };
 
+static const struct kind stack_ends[] = {
+#define X(sym, name, desc) [FS_STACK_##sym] = { name, desc },
+	FS_STACK_ENDS(X)
+#undef X
+};
+
 static const struct kind losses[] = {
 #define X(sym, name, desc) [FS_LOSS_##sym] = { name, desc },
 	FS_LOSSES(X)
@@ -96,6 +102,16 @@ const char *class_desc(enum fs_class class)
 const char *access_name(enum fs_access access)
 {
 	return KIND(accesses, access)->name;
+}
+
+const char *stack_end_name(enum fs_stack_end end)
+{
+	return KIND(stack_ends, end)->name;
+}
+
+const char *stack_end_desc(enum fs_stack_end end)
+{
+	return KIND(stack_ends, end)->desc;
 }
 
 const char *loss_name(enum fs_loss loss)

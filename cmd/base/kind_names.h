@@ -17,6 +17,8 @@ const char *region_desc(enum fs_region region);
 const char *class_name(enum fs_class class);
 const char *class_desc(enum fs_class class);
 const char *access_name(enum fs_access access);
+const char *stack_end_name(enum fs_stack_end end);
+const char *stack_end_desc(enum fs_stack_end end);
 const char *loss_name(enum fs_loss loss);
 const char *loss_desc(enum fs_loss loss);
 const char *call_name(enum fs_call call);

@@ -8,103 +8,45 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "base/proc.h"
 #include "region/internal.h"
 
 #define VM_EXEC 0x4 /* include/linux/mm.h */
 
-void codes__free(struct codes *c)
+static void cut(void *elem, __u64 by)
 {
-	free(c->v);
-	*c = (struct codes){};
+	struct code *code = elem;
+
+	code->offset += by;
 }
 
-/* Index of the first mapping that ends above addr. */
-static size_t first_above(const struct codes *c, __u64 addr)
+static int codes__add(struct mm *mm, const struct code *code)
 {
-	size_t low = 0, high = c->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (c->v[mid].end > addr)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return low;
+	mm->codes.size = sizeof(*code);
+	mm->codes.cut = cut;
+	return ranges__add(&mm->codes, code);
 }
 
-static int insert(struct codes *c, size_t at, const struct code *code)
-{
-	struct code *v = with_room(c->v, c->n, &c->room, sizeof(*v));
-
-	if (!v)
-		return -ENOMEM;
-	c->v = v;
-	memmove(&v[at + 1], &v[at], (c->n - at) * sizeof(*v));
-	v[at] = *code;
-	c->n++;
-	return 0;
-}
-
-int codes__del(struct codes *c, __u64 start, __u64 end)
-{
-	size_t i = first_above(c, start);
-	struct code rest;
-
-	while (i < c->n && c->v[i].start < end) {
-		struct code *v = &c->v[i];
-
-		if (v->start < start && v->end > end) { /* a hole in it */
-			rest = *v;
-			rest.offset += end - rest.start;
-			rest.start = end;
-			v->end = start;
-			return insert(c, i + 1, &rest);
-		}
-		if (v->start < start) {
-			v->end = start;
-			i++;
-		} else if (v->end > end) {
-			v->offset += end - v->start;
-			v->start = end;
-			i++;
-		} else {
-			memmove(v, v + 1, (--c->n - i) * sizeof(*v));
-		}
-	}
-	return 0;
-}
-
-int codes__add(struct codes *c, const struct code *code)
-{
-	int err = codes__del(c, code->start, code->end);
-
-	return err ? err : insert(c, first_above(c, code->start), code);
-}
-
-int codes__copy(struct codes *to, const struct codes *from, __u64 mm)
+int codes__copy(struct mm *to, const struct mm *from, __u64 only, __u64 id)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < from->n && !err; i++) {
-		struct code code = from->v[i];
+	for (size_t i = 0; i < from->codes.n && !err; i++) {
+		struct code code = *(const struct code *)ranges__at(&from->codes, i);
 
-		code.mm = mm;
+		if (only && code.mm != only)
+			continue;
+		code.mm = id;
 		err = codes__add(to, &code);
 	}
 	return err;
 }
 
-static const struct code *codes__find(const struct codes *c, __u64 mm, __u64 addr)
+static const struct code *codes__find(const struct mm *mm, __u64 id, __u64 addr)
 {
-	size_t i = first_above(c, addr);
+	const struct code *code = ranges__find(&mm->codes, addr);
 
-	if (i == c->n || addr < c->v[i].start || (c->v[i].mm && c->v[i].mm != mm))
-		return NULL;
-	return &c->v[i];
+	return code && (!code->mm || code->mm == id) ? code : NULL;
 }
 
 int code__region_event(struct space *sp, const struct fs_region_event *ev, struct named_file *f)
@@ -118,19 +60,19 @@ int code__region_event(struct space *sp, const struct fs_region_event *ev, struc
 	if (!im)
 		return -ENOMEM;
 	if (!(ev->vm_flags & VM_EXEC))
-		return im->mm ? codes__del(&im->mm->codes, ev->start, ev->end) : 0;
+		return im->mm ? ranges__del(&im->mm->codes, ev->start, ev->end) : 0;
 	mm = image__mm(im);
 	if (!mm)
 		return -ENOMEM;
 	if (f)
 		file__read_elf(sp, f, ev->head.pid, ev->start, ev->end);
-	return codes__add(&mm->codes, &(struct code){
-					      .start = ev->start,
-					      .end = ev->end,
-					      .offset = ev->pgoff * sp->page_size,
-					      .file = f ? &f->f : NULL,
-					      .mm = ev->mm,
-				      });
+	return codes__add(mm, &(struct code){
+				      .start = ev->start,
+				      .end = ev->end,
+				      .offset = ev->pgoff * sp->page_size,
+				      .file = f ? &f->f : NULL,
+				      .mm = ev->mm,
+			      });
 }
 
 struct reading {
@@ -156,7 +98,7 @@ static int read_map(void *ctx, const struct proc_map *map)
 	} else if (map->name[0] == '[') {
 		code.vdso = !strcmp(map->name, "[vdso]");
 	}
-	return r->err = codes__add(&r->mm->codes, &code);
+	return r->err = codes__add(r->mm, &code);
 }
 
 int space__read_codes(struct space *sp, __u32 pid)
@@ -168,7 +110,7 @@ int space__read_codes(struct space *sp, __u32 pid)
 
 	if (!mm)
 		return -ENOMEM;
-	mm->codes.read_ns = clock_ns();
+	mm->codes_read_ns = clock_ns();
 	err = proc__maps(pid, read_map, &r);
 	return r.err ? r.err : err;
 }
@@ -183,12 +125,12 @@ int space__code(struct space *sp, __u32 pid, __u64 mm_id, __u64 addr, __u64 time
 
 	if (!mm)
 		return -ENOMEM;
-	code = codes__find(&mm->codes, mm_id, addr);
-	if (!code && im->p.alive && mm->codes.read_ns < time_ns) {
+	code = codes__find(mm, mm_id, addr);
+	if (!code && im->p.alive && mm->codes_read_ns < time_ns) {
 		err = space__read_codes(sp, pid);
 		if (err == -ENOMEM)
 			return err;
-		code = codes__find(&mm->codes, mm_id, addr);
+		code = codes__find(mm, mm_id, addr);
 	}
 	if (!code)
 		return -ENOENT;

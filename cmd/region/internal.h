@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "base/proc.h"
+#include "region/ranges.h"
 #include "region/space.h"
 
 /* ---- tables by id ----------------------------------------------------------------------------- */
@@ -50,11 +51,10 @@ struct bss {
 	__u64 mm; /* fs_region_event.mm: execve touches the new memory before it is reported */
 };
 
-/* Executable mappings, sorted, not overlapping. */
-struct codes {
-	struct code *v;
-	size_t n, room;
-	__u64 read_ns; /* when /proc/PID/maps was last read, 0: never */
+/* Who created a mapping. */
+struct mapper {
+	__u64 start, end;
+	__u32 stack_id; /* of the call, 0: not known */
 };
 
 /*
@@ -66,8 +66,10 @@ struct mm {
 	size_t nstacks, stacks_room;
 	struct stack *stacks; /* sorted by sp, each sp once */
 	size_t nbss, bss_room;
-	struct bss *bss; /* not overlapping, in no order */
-	struct codes codes;
+	struct bss *bss;       /* not overlapping, in no order */
+	struct ranges codes;   /* struct code: executable mappings */
+	__u64 codes_read_ns;   /* when /proc/PID/maps was last read for them, 0: never */
+	struct ranges mappers; /* struct mapper */
 };
 
 struct mm *mm__new(void);
@@ -91,15 +93,15 @@ const struct bss *mm__bss(const struct mm *mm, __u64 addr);
  */
 struct mm *mm__successor(const struct mm *mm, __u64 id);
 
-/* code.c */
+/*
+ * Copy executable mappings to an address space whose identity is `id`: all, or those of identity
+ * `only`. 0 or -ENOMEM.
+ */
+int codes__copy(struct mm *to, const struct mm *from, __u64 only, __u64 id);
 
-/* Put one in the place of what is there. 0 or -ENOMEM. */
-int codes__add(struct codes *c, const struct code *code);
-/* Forget what is in [start, end). 0 or -ENOMEM. */
-int codes__del(struct codes *c, __u64 start, __u64 end);
-/* Those of a process that has been copied, whose address space is mm. 0 or -ENOMEM. */
-int codes__copy(struct codes *to, const struct codes *from, __u64 mm);
-void codes__free(struct codes *c);
+/* Mappers as a mapping call has changed them, and a copy of all. 0 or -ENOMEM. */
+int mappers__call(struct mm *mm, const struct fs_call_event *ev);
+int mappers__copy(struct mm *to, const struct mm *from);
 
 /* ---- processes -------------------------------------------------------------------------------- */
 

@@ -368,7 +368,7 @@ void place__call_event(struct space *sp, const struct fs_call_event *ev)
 
 	if (im && im->mm && im->mm->codes.n && ev->call == FS_CALL_MUNMAP &&
 	    !(ev->flags & FS_CALL_FAILED))
-		codes__del(&im->mm->codes, ev->args[0], page_up(sp, ev->args[0] + ev->args[1]));
+		ranges__del(&im->mm->codes, ev->args[0], page_up(sp, ev->args[0] + ev->args[1]));
 	if (!im || !im->mm || !im->mm->nbss || (ev->flags & FS_CALL_FAILED))
 		return;
 	if (ev->call == FS_CALL_MUNMAP)

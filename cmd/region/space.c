@@ -39,7 +39,9 @@ static int call_event(struct space *sp, const struct fs_call_event *ev)
 		return -ENOMEM;
 	im->p.target = true;
 	place__call_event(sp, ev);
-	return 0;
+	if (!ev->stack_id || (ev->flags & FS_CALL_FAILED))
+		return 0;
+	return image__mm(im) ? mappers__call(im->mm, ev) : -ENOMEM;
 }
 
 /* Sizes of the events by kind, without what some bring along. */

@@ -117,6 +117,12 @@ int space__read_codes(struct space *sp, __u32 pid);
 int space__code(struct space *sp, __u32 pid, __u64 mm, __u64 addr, __u64 time_ns, struct code *out);
 
 /*
+ * Id of the stack that created the memory at an address of a process, by the calls that were applied;
+ * 0: not known.
+ */
+__u32 space__mapper(struct space *sp, __u32 pid, __u64 addr);
+
+/*
  * The image of a pid that lives now, or the last that did; made if unknown (name from /proc, else
  * "?"). Never NULL but out of memory.
  */

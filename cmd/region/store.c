@@ -54,7 +54,8 @@ void mm__put(struct mm *mm)
 		return;
 	free(mm->stacks);
 	free(mm->bss);
-	codes__free(&mm->codes);
+	ranges__free(&mm->codes);
+	ranges__free(&mm->mappers);
 	free(mm);
 }
 
@@ -145,14 +146,11 @@ struct mm *mm__successor(const struct mm *mm, __u64 id)
 		if (new)
 			mm__add_bss(new, &mm->bss[i]);
 	}
-	for (size_t i = 0; mm && i < mm->codes.n; i++) {
-		if (mm->codes.v[i].mm != id)
-			continue;
-		if (!new)
+	for (size_t i = 0; mm && i < mm->codes.n && !new; i++)
+		if (((const struct code *)ranges__at(&mm->codes, i))->mm == id)
 			new = mm__new();
-		if (new)
-			codes__add(&new->codes, &mm->codes.v[i]);
-	}
+	if (new && mm->codes.n)
+		codes__copy(new, mm, id, id);
 	return new;
 }
 

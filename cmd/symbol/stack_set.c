@@ -5,16 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/intern.h"
 #include "base/memory.h"
 
 #define MAX_ID (1U << 30)
 
 struct stack_set {
 	struct stack **stacks; /* by number */
-	__u64 *hashes;         /* of each */
-	size_t n, stacks_room, hashes_room;
-	__u32 *buckets; /* number + 1, 0: empty; open addressing */
-	size_t nbuckets;
+	size_t n, room;
+	struct idmap map;
 	__u32 *ids; /* number + 1 by id */
 	size_t nids;
 };
@@ -31,8 +30,7 @@ void stack_set__free(struct stack_set *set)
 	for (size_t i = 0; i < set->n; i++)
 		free(set->stacks[i]);
 	free(set->stacks);
-	free(set->hashes);
-	free(set->buckets);
+	idmap__clear(&set->map);
 	free(set->ids);
 	free(set);
 }
@@ -42,19 +40,11 @@ static size_t nframes(const struct unwound *u)
 	return (size_t)u->nkernel + u->nuser;
 }
 
-static __u64 mix(__u64 h, __u64 word)
-{
-	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
-	return h ^ h >> 29;
-}
-
 static __u64 hash(const struct unwound *u, __u32 pid, __u64 image)
 {
-	__u64 h = mix(mix((__u64)u->nkernel << 32 | u->end, pid), image);
+	__u64 h = hash_bytes(u->frames, nframes(u) * sizeof(*u->frames));
 
-	for (size_t i = 0; i < nframes(u); i++)
-		h = mix(h, u->frames[i]);
-	return h;
+	return h ^ (image + pid) * 0x9e3779b97f4a7c15ULL ^ u->end;
 }
 
 static bool same(const struct stack *s, const struct unwound *u, __u32 pid, __u64 image)
@@ -62,26 +52,6 @@ static bool same(const struct stack *s, const struct unwound *u, __u32 pid, __u6
 	return s->nkernel == u->nkernel && s->nuser == u->nuser && s->end == u->end &&
 	       s->pid == pid && s->image == image &&
 	       !memcmp(s->frames, u->frames, nframes(u) * sizeof(*u->frames));
-}
-
-static int grow_buckets(struct stack_set *set)
-{
-	size_t n = set->nbuckets ? set->nbuckets * 2 : 1024;
-	__u32 *buckets = calloc(n, sizeof(*buckets));
-
-	if (!buckets)
-		return -ENOMEM;
-	for (size_t i = 0; i < set->n; i++) {
-		size_t at = set->hashes[i] & (n - 1);
-
-		while (buckets[at])
-			at = (at + 1) & (n - 1);
-		buckets[at] = i + 1;
-	}
-	free(set->buckets);
-	set->buckets = buckets;
-	set->nbuckets = n;
-	return 0;
 }
 
 static struct stack *make(struct stack_set *set, __u32 pid, __u64 image, const struct unwound *u)
@@ -104,31 +74,25 @@ static struct stack *make(struct stack_set *set, __u32 pid, __u64 image, const s
 /* The number of a stack, found or added, or -ENOMEM. */
 static long intern(struct stack_set *set, __u32 pid, __u64 image, const struct unwound *u)
 {
-	__u64 h = hash(u, pid, image), *hashes;
+	__u64 h = hash(u, pid, image);
 	struct stack **stacks;
-	size_t at;
+	size_t at = 0;
+	__u32 i;
 
-	if (set->n * 2 >= set->nbuckets && grow_buckets(set))
-		return -ENOMEM;
-	for (at = h & (set->nbuckets - 1); set->buckets[at]; at = (at + 1) & (set->nbuckets - 1)) {
-		__u32 i = set->buckets[at] - 1;
-
-		if (set->hashes[i] == h && same(set->stacks[i], u, pid, image))
+	while (idmap__next(&set->map, h, &at, &i))
+		if (same(set->stacks[i], u, pid, image))
 			return i;
-	}
-	stacks = with_room(set->stacks, set->n, &set->stacks_room, sizeof(*stacks));
+	stacks = with_room(set->stacks, set->n, &set->room, sizeof(*stacks));
 	if (!stacks)
 		return -ENOMEM;
 	set->stacks = stacks;
-	hashes = with_room(set->hashes, set->n, &set->hashes_room, sizeof(*hashes));
-	if (!hashes)
-		return -ENOMEM;
-	set->hashes = hashes;
 	stacks[set->n] = make(set, pid, image, u);
 	if (!stacks[set->n])
 		return -ENOMEM;
-	hashes[set->n] = h;
-	set->buckets[at] = set->n + 1;
+	if (idmap__add(&set->map, h, set->n)) {
+		free(stacks[set->n]);
+		return -ENOMEM;
+	}
 	return set->n++;
 }
 

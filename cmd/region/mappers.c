@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which call created the memory at an address, by the calls as they returned. What was mapped before
+ * the trace, and by execve, is of nobody.
+ */
+#include <linux/mman.h>
+
+#include "region/internal.h"
+
+static int add(struct mm *mm, __u64 start, __u64 end, __u32 stack_id)
+{
+	struct mapper m = { .start = start, .end = end, .stack_id = stack_id };
+
+	mm->mappers.size = sizeof(m);
+	return start < end ? ranges__add(&mm->mappers, &m) : 0;
+}
+
+static __u64 page_up(__u64 bytes)
+{
+	return (bytes + 4095) & ~4095ULL;
+}
+
+/* What was at [from, from + old) is at [to, to + new) now, and still of who created it. */
+static int move(struct mm *mm, __u64 from, __u64 old, __u64 to, __u64 new, const struct mapper *by,
+		bool keep)
+{
+	struct mapper m = { .start = to, .end = to + new, .stack_id = by->stack_id };
+	int err = keep ? 0 : ranges__del(&mm->mappers, from, from + old);
+
+	return err ? err : add(mm, m.start, m.end, m.stack_id);
+}
+
+static int remap(struct mm *mm, const struct fs_call_event *ev)
+{
+	__u64 from = ev->args[0], old = page_up(ev->args[1]), new = page_up(ev->args[2]);
+	const struct mapper *was = ranges__find(&mm->mappers, from);
+	struct mapper by = was ? *was : (struct mapper){};
+
+	return move(mm, from, old, ev->ret, new, &by, ev->args[3] & MREMAP_DONTUNMAP);
+}
+
+int mappers__call(struct mm *mm, const struct fs_call_event *ev)
+{
+	__u64 at = ev->args[0];
+
+	switch (ev->call) {
+	case FS_CALL_MMAP:
+	case FS_CALL_SHMAT:
+		return add(mm, ev->ret, ev->ret + ev->bytes, ev->stack_id);
+	case FS_CALL_MUNMAP:
+	case FS_CALL_SHMDT:
+		return ranges__del(&mm->mappers, at, at + ev->bytes);
+	case FS_CALL_BRK:
+		if (ev->bytes < 0)
+			return ranges__del(&mm->mappers, page_up(ev->ret), page_up(ev->old_brk));
+		return add(mm, page_up(ev->old_brk), page_up(ev->ret), ev->stack_id);
+	case FS_CALL_MREMAP:
+		return remap(mm, ev);
+	}
+	return 0;
+}
+
+int mappers__copy(struct mm *to, const struct mm *from)
+{
+	int err = 0;
+
+	to->mappers.size = sizeof(struct mapper);
+	for (size_t i = 0; i < from->mappers.n && !err; i++)
+		err = ranges__add(&to->mappers, ranges__at(&from->mappers, i));
+	return err;
+}
+
+__u32 space__mapper(struct space *sp, __u32 pid, __u64 addr)
+{
+	const struct image *im = image__find(sp, pid);
+	const struct mapper *m = im && im->mm ? ranges__find(&im->mm->mappers, addr) : NULL;
+
+	return m ? m->stack_id : 0;
+}
