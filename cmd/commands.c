@@ -84,7 +84,7 @@ static const struct command commands[] = {
 	},
 	{
 		.name = "flame",
-		.summary = "stacks of the faults: folded, as a flame graph, for pprof and others",
+		.summary = "write the stacks of the faults: folded, flame graph, pprof",
 		.usage = "[options] [-- PROGRAM ARG...]",
 		.description =
 			"Takes the stack of each fault, by unwind tables where programs have no frame "

@@ -46,7 +46,7 @@ int mappers__call(struct mm *mm, const struct fs_call_event *ev)
 	switch (ev->call) {
 	case FS_CALL_MMAP:
 	case FS_CALL_SHMAT:
-		return add(mm, ev->ret, ev->ret + ev->bytes, ev->stack_id);
+		return add(mm, ev->ret, (__u64)ev->ret + ev->bytes, ev->stack_id);
 	case FS_CALL_MUNMAP:
 	case FS_CALL_SHMDT:
 		return ranges__del(&mm->mappers, at, at + ev->bytes);

@@ -80,6 +80,17 @@ static void test_overview(void **state)
 }
 
 /* Each option of a command is in its help, and no other; so are the words that it takes. */
+/* Two commands may have options of one name, in rows of their own. */
+static bool has_option(const struct command *command, const char *name)
+{
+	const struct option_row *row;
+
+	for (size_t i = 0; (row = options__row(i)); i++)
+		if ((row->commands & command->bit) && !strcmp(row->name, name))
+			return true;
+	return false;
+}
+
 static void test_command(void **state)
 {
 	const struct command *command;
@@ -98,7 +109,7 @@ static void test_command(void **state)
 				snprintf(label, sizeof(label), "      --%s ", row->name);
 			if (row->commands & command->bit)
 				assert_holds(text, label);
-			else
+			else if (!has_option(command, row->name))
 				assert_null(strstr(text, label));
 		}
 		assert_true(command->examples[0].line != NULL);
@@ -252,7 +263,7 @@ static void test_completion(void **state)
 	static const struct {
 		const char *words, *offered;
 	} cases[] = {
-		{ "faultsnoop \"\"", "stat trace features help --help --version" },
+		{ "faultsnoop \"\"", "stat trace flame features help --help --version" },
 		{ "faultsnoop st", "stat" },
 		{ "faultsnoop stat --re", "--region" },
 		{ "faultsnoop trace --ev", "--events" },
@@ -296,7 +307,7 @@ static void test_markdown(void **state)
 	char *text = printed(manual__markdown), *at;
 	int bars = 0, heading = 0;
 
-	assert_holds(text, "| `-F, --pf all\\|min\\|maj` | stat, trace |");
+	assert_holds(text, "| `-F, --pf all\\|min\\|maj` | stat, trace, flame |");
 	assert_holds(text, "| `heap` | brk area");
 	assert_holds(text, "| `cow` | write to a shared page: copied |");
 	assert_holds(text, "| `77` |");

@@ -364,6 +364,8 @@ static void test_rows(void **state)
 			assert_non_null(a->noun);
 		}
 		for (j = i + 1; (b = options__row(j)); j++) {
+			if (!(a->commands & b->commands))
+				continue; /* of commands that never meet */
 			assert_string_not_equal(a->name, b->name);
 			if (a->short_name)
 				assert_int_not_equal(a->short_name, b->short_name);
