@@ -46,6 +46,7 @@ class Tracer:
 
     name = label = program = None
     judged = False          # a bar depends on it: it gets all the passes
+    base = "perf"           # the tracer whose fraction its cost is
     ready_pattern = None    # on stderr
     ready_stdout = None     # on stdout
 
@@ -164,7 +165,6 @@ class PerfRecord(Tracer):
 
 class PerfRecordStacks(PerfRecord):
     name, label = "perf-g", "  ... -g"
-    judged = False
     extra = ["-g"]
 
 
@@ -269,6 +269,43 @@ class StatInKernelNoLatency(Ours):
     args = ["stat", "-a", "-j", "--in-kernel", "--no-latency"]
 
 
+class Flame(Ours):
+    """The user stack of each fault, by unwind tables."""
+
+    name, label, base = "flame", "faultsnoop flame", "perf-g"
+
+    def argv(self):
+        return [self.program, "flame", "-a", "-o", self.file("out"), "-v"]
+
+    def stop(self):
+        super().stop()
+        self.counted = 0
+        try:
+            with open(self.file("out"), encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    if line.startswith("faultloop;"):
+                        self.counted += int(line.rsplit(" ", 1)[1])
+            os.unlink(self.file("out"))
+        except FileNotFoundError:
+            self.counted = None
+
+    def seen(self):
+        return self.counted
+
+
+class FlameStall(Flame):
+    """The same with latencies."""
+
+    name, label = "flame-stall", "  ... --weight stall"
+
+    def argv(self):
+        return [*super().argv(), "--weight", "stall"]
+
+    def stop(self):
+        super().stop()
+        self.counted = None     # its weights are no faults
+
+
 class Trace(Ours):
     name, label = "trace", "faultsnoop trace -o FILE"
     judged = False
@@ -298,4 +335,5 @@ def count_in(path, *words):
 
 
 ALL = [PerfRecord, PerfRecordStacks, Bpftrace, PerfTrace,
-       Stat, StatInKernel, StatNoLatency, StatInKernelNoLatency, Trace]
+       Stat, StatInKernel, StatNoLatency, StatInKernelNoLatency, Flame,
+       FlameStall, Trace]
