@@ -291,7 +291,7 @@ static void put_title(struct svg *s)
 	put_text(s, title, strlen(title));
 }
 
-/* Title, and below it the command, the total and what is missing. */
+/* Title, and below it the total, what is missing and the command. */
 static void put_head(struct svg *s)
 {
 	const struct flame_opts *opts = s->opts;
@@ -304,10 +304,6 @@ static void put_head(struct svg *s)
 	writer__fmt(s->w, "<text id=\"title\" x=\"%d\" y=\"29\">", MARGIN);
 	put_title(s);
 	writer__fmt(s->w, "</text>\n<text id=\"sub\" x=\"%d\" y=\"52\">", MARGIN);
-	if (opts->command && *opts->command) {
-		put_text(s, opts->command, strlen(opts->command));
-		writer__str(s->w, dot);
-	}
 	writer__str(s->w, figure(buf, opts->weight, s->tree.node[0].total));
 	if (opts->duration_ns)
 		writer__fmt(s->w, " in %s", fmt_ns(buf, sizeof(buf), opts->duration_ns));
@@ -317,6 +313,10 @@ static void put_head(struct svg *s)
 	if (s->narrow)
 		writer__fmt(s->w, "%s%s frames too narrow to draw", dot,
 			    fmt_count(buf, sizeof(buf), s->narrow));
+	if (opts->command && *opts->command) {
+		writer__str(s->w, dot);
+		put_text(s, opts->command, strlen(opts->command));
+	}
 	writer__lit(s->w, "</text>\n");
 	put_legend(s);
 	writer__lit(s->w, "</g>\n");

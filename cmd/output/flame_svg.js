@@ -20,6 +20,8 @@ var frames = [];
 var root, zoomed, current = null, hits = null;
 var width = 1200, height, columnWidth = 7.2;
 var idle = details.textContent;
+var heading = byId("title"), headingText = heading.textContent;
+var sub = byId("sub"), subText = sub.textContent;
 
 function byId(id) {
 	return svg.querySelector("#" + id);
@@ -85,7 +87,8 @@ function figure(v) {
 
 	if (unit === "faults")
 		return v.toLocaleString("en-US") + (v === 1 ? " fault" : " faults");
-	names = unit === "bytes" ? ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] : ["ns", "us", "ms", "s"];
+	names = unit === "bytes" ? ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] :
+				   ["ns", "us", "ms", "s"];
 	while (i + 1 < names.length && v >= step) {
 		v /= step;
 		i++;
@@ -209,23 +212,47 @@ function resize() {
 	byId("legend").setAttribute("transform", "translate(" + (width - MARGIN) + ",0)");
 	matched.setAttribute("x", width - MARGIN);
 	tools.setAttribute("x", width - MARGIN - 430);
+	put(heading, headingText, width - 430 - 3 * MARGIN);
+	put(sub, subText, width - byId("legend").getBBox().width - 5 * MARGIN);
 	pin();
 	layout();
 }
 
 // ---- what is said ----
 
+// Put a text into an element, cut to a width; the whole is its tooltip then.
+function put(element, text, room) {
+	var low = 0, high = text.length, middle, title;
+
+	element.textContent = text;
+	if (element.getComputedTextLength() <= room)
+		return;
+	while (low < high) {
+		middle = (low + high + 1) >> 1;
+		if (element.getSubStringLength(0, middle) <= room - 12)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	if (low && /[\ud800-\udbff]/.test(text[low - 1]))
+		low--;
+	element.textContent = text.slice(0, low) + "\u2026";
+	title = document.createElementNS(NS, "title");
+	title.textContent = text;
+	element.appendChild(title);
+}
+
 function say(f) {
 	var text;
 
 	if (!f) {
-		details.textContent = idle;
+		put(details, idle, width);
 		return;
 	}
 	text = f.name + (f.object ? "  \u2014  " + f.object : "") + "  \u2014  " + f.figures;
-	if (zoomed !== root && f.depth >= zoomed.depth)
+	if (zoomed !== root && f !== zoomed && f.part === BELOW)
 		text += ", " + percent(f.weight, zoomed.weight) + " of what is zoomed";
-	details.textContent = text;
+	put(details, text, width - 2 * MARGIN - 2 * ROW - matched.getComputedTextLength());
 }
 
 // ---- zoom ----
@@ -235,6 +262,8 @@ function zoom(f) {
 	layout();
 	count();
 	say(f === root ? null : f);
+	if (height > window.innerHeight)
+		f.g.scrollIntoView({ block: "center" });
 }
 
 // ---- search ----

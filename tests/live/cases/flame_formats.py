@@ -132,8 +132,8 @@ def script_readers(kind):
 def script_of_perf():
     """perf's own text, by the same parsers: they are no stricter than it is."""
     perf, data = tool("perf", "linux-perf"), scratch_file("perf.data")
-    recorded = run([perf, "record", "-q", "--sample-cpu", "-e", "page-faults", "-c", "1", "-g", "-o",
-                    data, "--", truth("regions"), "heap", "00050"])
+    recorded = run([perf, "record", "-q", "--sample-cpu", "-e", "page-faults", "-c", "1", "-g",
+                    "-o", data, "--", truth("regions"), "heap", "00050"])
     equal(recorded.status, 0, f"perf record ({recorded.errors()[-200:]})")
     printed = run([perf, "script", "-i", data, "-F",
                    "comm,pid,tid,cpu,time,period,event,ip,sym,symoff,dso"])
@@ -197,7 +197,8 @@ def pprof_top(weight):
 def pprof_raw():
     made = Made("pprof", "bytes", suffix="pb.gz")
     raw = pprof(made.path, "-raw")
-    for wanted in (r"^Comment: myapp --table rows.csv$", r"^faults/count bytes/bytes\[dflt\] stall/nano",
+    for wanted in (r"^Comment: myapp --table rows.csv$",
+                   r"^faults/count bytes/bytes\[dflt\] stall/nanoseconds$",
                    r"^Duration: 2.5s$", r"^Time: 2023-11-14 22:13:20 ",
                    r"access:\[write\] class:\[cow\] comm:\[myapp\] region:\[heap\] result:\[minor\]",
                    r"0x55d0c0ff200f M=\d+ main src/main.c:17",      # the return address minus one
@@ -249,8 +250,8 @@ def graph_of_plain(page):
         check(abs(width - inner * share(name) / made.total) < 1, f"{name} is {width} wide")
 
     page.hover(page.run(FIND, "parse_row"))
-    equal(page.run(TEXT, "details"), "parse_row  \u2014  /usr/bin/my app  \u2014  840.0 KiB, 18.95%",
-          "details")
+    equal(page.run(TEXT, "details"),
+          "parse_row  \u2014  /usr/bin/my app  \u2014  840.0 KiB, 18.95%", "details")
     search(page, "memcpy")
     hit = share("__memcpy_avx_unaligned_erms")
     equal(page.run(TEXT, "matched"), f"matched {hit / 1024:.1f} KiB, {100 * hit / made.total:.2f}%",
@@ -268,9 +269,9 @@ def graph_of_plain(page):
 
     before = page.run(SHOWN)
     page.click(page.run(FIND, "parse_row"))
-    equal(sorted(page.run(SHOWN)), sorted(["all", "myapp", "_start", "main", "load_table", "parse_row",
-                                           "__memcpy_avx_unaligned_erms", "memset", "[heap]",
-                                           "[anon]"]), "frames after the zoom")
+    equal(sorted(page.run(SHOWN)),
+          sorted(["all", "myapp", "_start", "main", "load_table", "parse_row", "memset", "[heap]",
+                  "[anon]", "__memcpy_avx_unaligned_erms"]), "frames after the zoom")
     check(abs(page.run(WIDTH, page.run(FIND, "parse_row")) - inner) < 1, "zoomed frame is not wide")
     page.keys("escape")
     equal(page.run(SHOWN), before, "frames after the zoom ended")
@@ -300,8 +301,16 @@ def graph_of_hostile(page):
     for name in ("</title><script>window.hacked=1</script>", "&amp;&lt;&#x41;", "two\\nlines",
                  "]]><script>window.hacked=1</script>", "ho;st <i>"):
         check(name in names, f"{name} is not shown as it is")
+    equal(page.run(FIND + ".parentNode.querySelector('text').textContent",
+                   "two\\nlines")[:3], "two", "the label")
     page.hover(page.run(FIND, "]]><script>window.hacked=1</script>"))
     check(page.run(TEXT, "details").startswith("]]><script>window"), "details of a hostile name")
+    page.hover(page.run("return [...document.querySelectorAll('g.row g')].find("
+                        "g => g.firstElementChild.textContent.startsWith('xxx')).firstElementChild"
+                        ".nextElementSibling"))
+    room = page.run("return [document.getElementById('details').getComputedTextLength(), "
+                    "document.documentElement.clientWidth]")
+    check(room[0] < room[1], f"details of a long name are {room[0]} wide")
     equal(page.console(), [], "console")
 
 
@@ -352,7 +361,8 @@ def imported(page, index, made, name):
     loader = scratch_file("js")
     data = base64.b64encode(made.data).decode()
     with open(loader, "w", encoding="ascii") as f:
-        f.write(f"{KEEP_SAVED} speedscope.loadFileFromBase64({json.dumps(name)}, {json.dumps(data)})")
+        f.write(f"{KEEP_SAVED} speedscope.loadFileFromBase64({json.dumps(name)}, "
+                f"{json.dumps(data)})")
     page.command("url", {"url": "about:blank"})
     page.open(index + "#localProfilePath=" + loader)
     page.wait("return window.saved && document.title !== 'speedscope'")
