@@ -62,7 +62,6 @@ struct flame_tree {
 	struct strings names;
 	struct flame_node *node;
 	size_t n, room;
-	struct idmap map;
 };
 
 /*
