@@ -60,7 +60,7 @@ def command(argv):
     """Output of a program that succeeds, and what it says on stderr."""
     process = spawn(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                     env={**os.environ, "HOME": harness.scratch, "PPROF_TMPDIR": harness.scratch,
-                         "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"})
+                         "GOTOOLCHAIN": "local"})
     out, err = process.communicate(timeout=remaining())
     equal(process.returncode, 0, f"status of {os.path.basename(argv[0])} ({err.decode()[-300:]})")
     # flamegraph.pl cuts names within characters
