@@ -16,7 +16,8 @@
 struct sym_object *open_object(struct symbolizer *sz, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct sym_file file = { .path = path };
+	static __u32 generation;
+	struct sym_file file = { .path = path, .generation = ++generation };
 	struct sym_object *obj;
 	struct stat st;
 

@@ -9,7 +9,10 @@
 #include "symbol/image.h"
 #include "symbol/symbolizer.h"
 
-/* The object of a file, opened as when it was first seen mapped. Aborts where there is no such file. */
+/*
+ * The object of a file, opened as when it was first seen mapped; another one each time, as file
+ * systems count inodes that are used again. Aborts where there is no such file.
+ */
 struct sym_object *open_object(struct symbolizer *sz, const char *path);
 
 /* The image of a file, or NULL with errno; *fd is the caller's. */

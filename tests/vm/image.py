@@ -10,7 +10,7 @@ import archive
 from kernels import USERLAND
 
 PACKAGES = ["python3", "bash", "coreutils", "util-linux", "mount", "kmod", "libbpf1", "libelf1",
-            "libjansson4", "zlib1g", "sqlite3"]
+            "libdw1", "liblzma5", "libjansson4", "zlib1g", "sqlite3"]
 ONLY_ON = {"amd64": ["libc6-i386"], "arm64": ["libc6-armhf-cross"]}      # 32-bit programs
 # where a cross package puts what programs look for elsewhere
 LINKS = {"usr/lib/ld-linux-armhf.so.3": "/usr/arm-linux-gnueabihf/lib/ld-linux-armhf.so.3",
