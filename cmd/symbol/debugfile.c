@@ -174,8 +174,7 @@ void object__find_debug_file(struct sym_object *obj)
 {
 	const struct symbolizer_opts *opts = &obj->sz->opts;
 	bool has_symbols = elf_image__section_by_type(obj->image, SHT_SYMTAB);
-	bool has_dwarf = elf_image__section(obj->image, ".debug_info") ||
-			 elf_image__section(obj->image, ".zdebug_info");
+	bool has_dwarf = elf_image__section(obj->image, ".debug_info");
 
 	if (has_symbols && (has_dwarf || !(opts->inlines || opts->lines)))
 		return;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Lines and inlined calls: libdw, given only files whose sections were checked. */
-#include <elf.h>
 #include <errno.h>
-#include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,63 +9,11 @@
 #include "base/log.h"
 #include "symbol/dwarf.h"
 
-#define MAX_NAMES_BYTES (4 << 20)
-#define MAX_LINK_BYTES  4096
-#define MAX_CALLS       (SYM_MAX_INLINED - 1)
-#define PATH_BYTES      8192
+#define MAX_LINK_BYTES 4096
+#define MAX_CALLS      (SYM_MAX_INLINED - 1)
+#define PATH_BYTES     8192
 /* What libdw keeps for each byte of a unit's line table, about: a row of 48 bytes for 3 of them. */
 #define LINES_COST 16
-
-/* ---- how much it is --------------------------------------------------------------------------- */
-
-/* Bytes of a section once it is unpacked: Elf64_Chdr, or GNU's older "ZLIB" and a size. */
-static __u64 unpacked_size(const struct elf_image *img, const struct elf_section *s,
-			   const char *name)
-{
-	unsigned char head[sizeof(Elf64_Chdr)];
-	size_t len = s->size < sizeof(head) ? s->size : sizeof(head);
-	__u64 size = 0;
-
-	if (elf_image__read(img, head, len, s->offset))
-		return UINT64_MAX;
-	if ((s->flags & SHF_COMPRESSED) && img->elf64 && len >= sizeof(Elf64_Chdr))
-		return elf_image__u64(img, head + offsetof(Elf64_Chdr, ch_size));
-	if ((s->flags & SHF_COMPRESSED) && !img->elf64 && len >= sizeof(Elf32_Chdr))
-		return elf_image__u32(img, head + offsetof(Elf32_Chdr, ch_size));
-	if (!strncmp(name, ".zdebug_", 8) && len >= 12 && !memcmp(head, "ZLIB", 4)) {
-		for (int i = 4; i < 12; i++)
-			size = size << 8 | head[i];
-		return size;
-	}
-	return s->size;
-}
-
-/* Bytes of all DWARF sections, as libdw will have them in memory; 0 where there is no .debug_info. */
-static __u64 debug_size(const struct elf_image *img)
-{
-	const struct elf_section *names = NULL;
-	bool has_info = false;
-	__u64 sum = 0;
-	char *text;
-
-	names = elf_image__names(img);
-	text = names ? elf_image__section_data(img, names, MAX_NAMES_BYTES) : NULL;
-	for (size_t i = 1; text && i < img->nsections; i++) {
-		const struct elf_section *s = &img->sections[i];
-		const char *name = s->name < names->size ? text + s->name : "";
-		__u64 size;
-
-		if ((strncmp(name, ".debug_", 7) && strncmp(name, ".zdebug_", 8)) ||
-		    s->type == SHT_NOBITS)
-			continue;
-		/* the file lacks a part of it */
-		size = s->type == SHT_NULL ? UINT64_MAX : unpacked_size(img, s, name);
-		sum = size > UINT64_MAX - sum ? UINT64_MAX : sum + size;
-		has_info |= !strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info");
-	}
-	free(text);
-	return has_info ? sum : 0;
-}
 
 /* Forget what is read of other objects, the one not used for longest first, until there is room. */
 static bool make_room(struct sym_object *obj, __u64 bytes)
@@ -102,30 +48,33 @@ static bool make_room(struct sym_object *obj, __u64 bytes)
 /* ---- the file that several share -------------------------------------------------------------- */
 
 /* A file for .gnu_debugaltlink (dwz): the path in it, from the file that has it, or by build id. */
-static int open_alt(const char *dir, const char *of, const char *link, size_t link_len,
-		    const unsigned char *id, size_t id_len)
+static struct debug_copy *open_alt(const struct symbolizer_opts *opts, const char *of,
+				   const char *link, size_t link_len, const unsigned char *id,
+				   size_t id_len)
 {
 	int len = strrchr(of, '/') ? strrchr(of, '/') - of + 1 : 0, fd = -ENOENT;
-	char path[PATH_BYTES];
+	struct debug_copy *copy = NULL;
 	struct elf_image *img;
+	char path[PATH_BYTES];
+	__u64 bytes;
 
 	if (link_len + len < sizeof(path)) {
 		snprintf(path, sizeof(path), "%.*s%s", link[0] == '/' ? 0 : len, of, link);
 		fd = open_regular(path);
 	}
-	if (fd < 0 && build_id_path(path, sizeof(path), dir, id, id_len))
+	if (fd < 0 && build_id_path(path, sizeof(path), opts->debug_dir, id, id_len))
 		fd = open_regular(path);
 	if (fd < 0)
-		return fd;
+		return NULL;
 	img = elf_image__open_debug(fd);
-	if (img && img->build_id_len == id_len && !memcmp(img->build_id, id, id_len) &&
-	    debug_size(img) < (256U << 20)) {
-		elf_image__free(img);
-		return fd;
+	if (img && img->build_id_len == id_len && !memcmp(img->build_id, id, id_len)) {
+		bytes = debug_copy__bytes(img);
+		if (bytes && bytes <= opts->max_debug_bytes)
+			copy = debug_copy__make(img);
 	}
 	elf_image__free(img);
 	close(fd);
-	return -ENOENT;
+	return copy;
 }
 
 /*
@@ -138,25 +87,16 @@ static bool set_alt(struct sym_object *obj, struct dwarf_info *d, const struct e
 	const struct elf_section *s = elf_image__section(img, ".gnu_debugaltlink");
 	char *link = s ? elf_image__section_data(img, s, MAX_LINK_BYTES) : NULL;
 	size_t len = link ? strlen(link) : 0;
-	int fd = -ENOENT;
 
 	if (!s)
 		return true;
 	if (len && len + 1 < s->size)
-		fd = open_alt(obj->sz->debug_dir, path, link, len, (unsigned char *)link + len + 1,
-			      s->size - len - 1);
+		d->alt = open_alt(&obj->sz->opts, path, link, len, (unsigned char *)link + len + 1,
+				  s->size - len - 1);
 	free(link);
-	if (fd < 0)
-		return false;
-	d->alt_elf = elf_begin(fd, ELF_C_READ, NULL);
-	d->alt = d->alt_elf ? dwarf_begin_elf(d->alt_elf, DWARF_C_READ, NULL) : NULL;
-	/* all that libdw uses is in memory */
-	if (d->alt)
-		elf_cntl(d->alt_elf, ELF_C_FDDONE);
-	close(fd);
 	if (!d->alt)
 		return false;
-	dwarf_setalt(d->dw, d->alt);
+	dwarf_setalt(d->copy->dw, d->alt->dw);
 	return true;
 }
 
@@ -175,10 +115,8 @@ void dwarf_info__free(struct dwarf_info *d)
 	}
 	free(d->units);
 	free(d->ranges);
-	dwarf_end(d->dw);
-	elf_end(d->elf);
-	dwarf_end(d->alt);
-	elf_end(d->alt_elf);
+	debug_copy__free(d->copy);
+	debug_copy__free(d->alt);
 	free(d);
 }
 
@@ -187,18 +125,15 @@ static struct dwarf_info *dwarf_info__open(struct sym_object *obj, const struct 
 {
 	struct dwarf_info *d = calloc(1, sizeof(*d));
 
-	if (!d || elf_version(EV_CURRENT) == EV_NONE)
-		goto fail;
+	if (!d)
+		return NULL;
 	d->code = obj->image;
-	d->elf = elf_begin(img->fd, ELF_C_READ, NULL);
-	d->dw = d->elf ? dwarf_begin_elf(d->elf, DWARF_C_READ, NULL) : NULL;
-	if (!d->dw || !set_alt(obj, d, img, path))
-		goto fail;
-	elf_cntl(d->elf, ELF_C_FDDONE);
-	if (dwarf_info__read_units(d))
-		goto fail;
-	return d;
-fail:
+	d->copy = debug_copy__make(img);
+	if (d->copy && set_alt(obj, d, img, path)) {
+		d->dw = d->copy->dw;
+		if (!dwarf_info__read_units(d))
+			return d;
+	}
 	dwarf_info__free(d);
 	return NULL;
 }
@@ -213,18 +148,18 @@ static struct dwarf_info *object__dwarf(struct sym_object *obj)
 	if (obj->dwarf_tried)
 		return obj->dwarf;
 	obj->dwarf_tried = true;
-	size = img->mem ? 0 : debug_size(img);
+	size = img->mem ? 0 : debug_copy__bytes(img);
 	if (!size && obj->debug_image) {
 		img = obj->debug_image;
 		path = obj->debug_file.path;
-		size = debug_size(img);
+		size = debug_copy__bytes(img);
 	}
 	if (!size || img->fd < 0 || !make_room(obj, size))
 		return NULL;
 	obj->dwarf = dwarf_info__open(obj, img, path);
 	if (obj->dwarf) {
-		obj->dwarf->bytes = size;
-		obj->sz->debug_bytes += size;
+		obj->dwarf->bytes = size + (obj->dwarf->alt ? obj->dwarf->alt->size : 0);
+		obj->sz->debug_bytes += obj->dwarf->bytes;
 	}
 	return obj->dwarf;
 }
@@ -236,30 +171,18 @@ static __u64 line_table_size(const struct dwarf_info *d, Dwarf_Die *unit)
 {
 	Dwarf_Attribute attr;
 	Dwarf_Word at;
-	Elf_Scn *scn = NULL;
-	size_t names;
+	const unsigned char *p;
+	size_t size;
 
-	if (dwarf_formudata(dwarf_attr(unit, DW_AT_stmt_list, &attr), &at) ||
-	    elf_getshdrstrndx(d->elf, &names))
+	if (dwarf_formudata(dwarf_attr(unit, DW_AT_stmt_list, &attr), &at))
 		return 0;
-	while ((scn = elf_nextscn(d->elf, scn))) {
-		GElf_Shdr sh;
-		const char *name = gelf_getshdr(scn, &sh) ? elf_strptr(d->elf, names, sh.sh_name) :
-							    NULL;
-		const unsigned char *p;
-		Elf_Data *data;
-
-		if (!name || (strcmp(name, ".debug_line") && strcmp(name, ".zdebug_line")))
-			continue;
-		data = elf_getdata(scn, NULL);
-		if (!data || !data->d_buf || data->d_size < 12 || at > data->d_size - 12)
-			return 0;
-		p = (const unsigned char *)data->d_buf + at;
-		at = elf_image__u32(d->code, p);
-		/* all ones: 64-bit DWARF */
-		return at == UINT32_MAX ? elf_image__u64(d->code, p + 4) : at;
-	}
-	return 0;
+	p = debug_copy__section(d->copy, ".debug_line", &size);
+	if (!p || size < 12 || at > size - 12)
+		return 0;
+	p += at;
+	/* all ones: 64-bit DWARF */
+	return elf_image__u32(d->code, p) == UINT32_MAX ? elf_image__u64(d->code, p + 4) :
+							  elf_image__u32(d->code, p);
 }
 
 /* May the unit's lines be asked for? They are charged for on the first time. */

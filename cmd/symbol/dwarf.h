@@ -6,6 +6,7 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 
+#include "symbol/debug_copy.h"
 #include "symbol/internal.h"
 
 /* Addresses [low, high) of a compilation unit, by number. */
@@ -38,8 +39,8 @@ struct unit {
 };
 
 struct dwarf_info {
-	Elf *elf, *alt_elf;
-	Dwarf *dw, *alt;
+	struct debug_copy *copy, *alt; /* alt: what several files share (dwz), or NULL */
+	Dwarf *dw;                     /* of copy */
 	const struct elf_image
 		*code; /* the object, whose segments tell which addresses there are */
 	__u64 bytes;   /* in memory, counted in the symbolizer's debug_bytes */

@@ -348,9 +348,9 @@ static void test_dwz(void **state)
 {
 	if (!run("command -v dwz >/dev/null 2>&1") || !compile_cxx("dwz1", cxx_source, "-g -O2") ||
 	    !compile_cxx("dwz2", cxx_source, "-g -O2 -DOTHER") ||
-	    !run("cd '%s' && cp dwz1 whole && dwz -m common dwz1 dwz2 2>/dev/null", test_dir()))
+	    !run("cd '%s' && cp dwz1 wholexx && dwz -m common dwz1 dwz2 2>/dev/null", test_dir()))
 		skip();
-	assert_true(check_lines(in_dir("dwz1"), in_dir("whole"), "/nonexistent", 1) > 0);
+	assert_true(check_lines(in_dir("dwz1"), in_dir("wholexx"), "/nonexistent", 1) > 0);
 	assert_true(run("cd '%s' && rm common && mkfifo common", test_dir()));
 	named(in_dir("dwz1"), "/nonexistent", "main");
 }
