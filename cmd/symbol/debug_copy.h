@@ -10,11 +10,18 @@
 
 #include "symbol/image.h"
 
+/* The longest string of a section, once it was looked for. */
+struct debug_strings {
+	bool seen;
+	size_t longest;
+};
+
 struct debug_copy {
 	unsigned char *mem;
 	size_t size;
 	Elf *elf;
 	Dwarf *dw;
+	struct debug_strings names, line_names; /* .debug_str, .debug_line_str */
 };
 
 /*

@@ -12,8 +12,6 @@
 #define MAX_LINK_BYTES 4096
 #define MAX_CALLS      (SYM_MAX_INLINED - 1)
 #define PATH_BYTES     8192
-/* What libdw keeps for each byte of a unit's line table, about: a row of 48 bytes for 3 of them. */
-#define LINES_COST 16
 
 /* Forget what is read of other objects, the one not used for longest first, until there is room. */
 static bool make_room(struct sym_object *obj, __u64 bytes)
@@ -166,40 +164,20 @@ static struct dwarf_info *object__dwarf(struct sym_object *obj)
 
 /* ---- lines ------------------------------------------------------------------------------------ */
 
-/* Bytes of the unit's line table; 0 where it has none or its length makes no sense. */
-static __u64 line_table_size(const struct dwarf_info *d, Dwarf_Die *unit)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Word at;
-	const unsigned char *p;
-	size_t size;
-
-	if (dwarf_formudata(dwarf_attr(unit, DW_AT_stmt_list, &attr), &at))
-		return 0;
-	p = debug_copy__section(d->copy, ".debug_line", &size);
-	if (!p || size < 12 || at > size - 12)
-		return 0;
-	p += at;
-	/* all ones: 64-bit DWARF */
-	return elf_image__u32(d->code, p) == UINT32_MAX ? elf_image__u64(d->code, p + 4) :
-							  elf_image__u32(d->code, p);
-}
-
 /* May the unit's lines be asked for? They are charged for on the first time. */
 static bool unit__has_lines(struct sym_object *obj, struct dwarf_info *d, struct unit *u,
 			    Dwarf_Die *unit)
 {
-	__u64 size;
+	__u64 bytes;
 
 	if (u->lines_tried)
 		return u->has_lines;
 	u->lines_tried = true;
-	size = line_table_size(d, unit);
-	if (!size || size > obj->sz->opts.max_debug_bytes / LINES_COST ||
-	    !make_room(obj, size * LINES_COST))
+	bytes = line_table_cost(d, unit);
+	if (bytes == UINT64_MAX || !make_room(obj, bytes))
 		return false;
-	d->bytes += size * LINES_COST;
-	obj->sz->debug_bytes += size * LINES_COST;
+	d->bytes += bytes;
+	obj->sz->debug_bytes += bytes;
 	u->has_lines = true;
 	return true;
 }

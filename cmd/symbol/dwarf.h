@@ -62,4 +62,10 @@ const struct function_range *unit__function(struct dwarf_info *d, struct unit *u
 /* DIEs of the calls that hold an address, innermost first, at most max. */
 size_t function__calls(const struct function_range *f, __u64 addr, Dwarf_Off *dies, size_t max);
 
+/*
+ * Bytes of memory that libdw takes for a unit's line table, about; UINT64_MAX where it has none, or
+ * libdw had better not be asked for it.
+ */
+__u64 line_table_cost(const struct dwarf_info *d, Dwarf_Die *unit);
+
 #endif /* FS_DWARF_H */
