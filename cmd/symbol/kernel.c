@@ -280,8 +280,9 @@ bool symbolizer__kernel_frame(struct symbolizer *sz, __u64 addr, bool call, stru
 	name = sz->kernel ? kernel_symbols__find(sz->kernel, addr - call, &start, &module) : NULL;
 	if (!name)
 		return false;
-	out->name = name;
+	/* Rust's names are mangled here too, others are C's */
+	out->name = strncmp(name, "_R", 2) ? name : symbolizer__intern_name(sz, name);
 	out->offset = addr - start;
 	out->object = module;
-	return true;
+	return out->name;
 }

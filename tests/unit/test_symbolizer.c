@@ -251,9 +251,8 @@ static void test_names_cxx(void **state)
 
 /* ---- separate debug files --------------------------------------------------------------------- */
 
-static size_t named(const char *path, const char *debug_dir, const char *name)
+static size_t named_with(const char *path, struct symbolizer_opts opts, const char *name)
 {
-	struct symbolizer_opts opts = { .debug_dir = debug_dir };
 	struct symbolizer *sz = symbolizer__new(&opts);
 	struct sym_object *obj = open_object(sz, path);
 	size_t n = 0, size;
@@ -266,6 +265,11 @@ static size_t named(const char *path, const char *debug_dir, const char *name)
 	}
 	symbolizer__free(sz);
 	return n;
+}
+
+static size_t named(const char *path, const char *debug_dir, const char *name)
+{
+	return named_with(path, (struct symbolizer_opts){ .debug_dir = debug_dir }, name);
 }
 
 static void test_debug_file_by_build_id(void **state)
@@ -341,6 +345,27 @@ static void test_debugdata(void **state)
 			test_dir()));
 	assert_int_equal(named(in_dir("mini"), "/nonexistent", "hidden"), 0);
 	assert_true(named(in_dir("mini"), "/nonexistent", "run") > 0);
+}
+
+/* A server that is a directory. Nobody is asked where that was not wanted. */
+static void test_debuginfod(void **state)
+{
+	struct symbolizer_opts opts = { .debug_dir = "/nonexistent", .debuginfod = true };
+	char url[256];
+
+	if (!compile("served", c_source, "-g -O2 -Wl,--build-id") ||
+	    !run("cd '%s' && id=$(readelf -n served | awk '/Build ID/ { print $3 }') && "
+		 "mkdir -p server/buildid/$id cache && "
+		 "objcopy --only-keep-debug served server/buildid/$id/debuginfo && strip served",
+		 test_dir()) ||
+	    !run("ldconfig -p 2>/dev/null | grep -q libdebuginfod.so.1"))
+		skip();
+	snprintf(url, sizeof(url), "file://%s/server/", test_dir());
+	setenv("DEBUGINFOD_URLS", url, 1);
+	setenv("DEBUGINFOD_CACHE_PATH", in_dir("cache"), 1);
+	assert_int_equal(named(in_dir("served"), "/nonexistent", "hidden"), 0);
+	assert_true(named_with(in_dir("served"), opts, "hidden") > 0);
+	unsetenv("DEBUGINFOD_URLS");
 }
 
 /* Several share a part of their DWARF. */
@@ -546,9 +571,9 @@ int main(void)
 		cmocka_unit_test(test_lines_c),    cmocka_unit_test(test_lines_cxx),
 		cmocka_unit_test(test_names_cxx),  cmocka_unit_test(test_debug_file_by_build_id),
 		cmocka_unit_test(test_debug_link), cmocka_unit_test(test_debugdata),
-		cmocka_unit_test(test_dwz),        cmocka_unit_test(test_deleted),
-		cmocka_unit_test(test_by_path),    cmocka_unit_test(test_plt),
-		cmocka_unit_test(test_vdso),
+		cmocka_unit_test(test_debuginfod), cmocka_unit_test(test_dwz),
+		cmocka_unit_test(test_deleted),    cmocka_unit_test(test_by_path),
+		cmocka_unit_test(test_plt),        cmocka_unit_test(test_vdso),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
