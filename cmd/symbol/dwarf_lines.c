@@ -75,19 +75,18 @@ static size_t take_string(struct cursor *c)
 /* The longest string of a section, looked for once: which one is meant does not matter. */
 static void see_strings(struct cursor *c, const char *section, struct debug_strings *known)
 {
-	const unsigned char *p = NULL, *end;
-	size_t size = 0;
+	const unsigned char *p = NULL;
+	size_t size = 0, at = 0;
 
 	if (!known->seen)
 		p = debug_copy__section(c->copy, section, &size);
 	known->seen = true;
-	end = p + (p ? size : 0);
-	while (p && p < end) {
-		size_t len = strnlen((const char *)p, end - p);
+	while (p && at < size) {
+		size_t len = strnlen((const char *)p + at, size - at);
 
 		if (len > known->longest)
 			known->longest = len;
-		p += len < (size_t)(end - p) ? len + 1 : len;
+		at += len + 1;
 	}
 	if (known->longest > c->longest)
 		c->longest = known->longest;
