@@ -21,6 +21,8 @@ ID_SETS(stack_ids);
 
 #define KERNEL_SKIP_MAX 16
 
+#define PAGE_BYTES 4096
+
 #define COPY_FRAMES 24 /* with it; deeper stacks that are cut off so late take the large room */
 
 static __always_inline struct stack_state *stack_state(struct task_struct *task)
@@ -54,7 +56,7 @@ static __always_inline void stack_event_init(struct stack_state *ss, struct fs_s
 	ev->regs.lr = ss->regs.lr;
 }
 
-/* Copy up to `bytes` of the stack, behind room for frames; false: there was no room, or no memory. */
+/* Copy up to `bytes` of the stack, behind room for frames. False: there was no room in the ring. */
 static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 have,
 					    const u32 room, const u32 bytes)
 {
@@ -69,8 +71,12 @@ static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 
 	bpf_probe_read_kernel(ev + sizeof(struct fs_stack_event), room * sizeof(u64),
 			      ss->frames_at);
 	if (size > bytes || bpf_probe_read_user(ev + head, size, (void *)ss->regs.sp)) {
-		bpf_ringbuf_discard(ev, BPF_RB_NO_WAKEUP);
-		return false;
+		/* some page of it is not there: as much as lies in this one */
+		size = PAGE_BYTES - (ss->regs.sp & (PAGE_BYTES - 1));
+		if (size > bytes)
+			size = bytes;
+		if (bpf_probe_read_user(ev + head, size, (void *)ss->regs.sp))
+			size = 0;
 	}
 	((struct fs_stack_event *)ev)->copied = size;
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
