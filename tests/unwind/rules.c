@@ -5,8 +5,9 @@
  * and a made-up memory, and the results have to be the same. The tables of the kernel side are filled
  * on the way, and looked up. A line per file:
  *
- * FILE: addresses= bytes of code, equal= of them, unsupported= by the rules, more= the rules say
- * something where elfutils fails, different=; then rows, rules, words of the table, and how long
+ * FILE: addresses= bytes of code, equal= of them, lost= equal but for a frame pointer that the rules
+ * cannot find, unsupported= by the rules, more= the rules say something where elfutils fails (it takes
+ * no DW_CFA_restore in a CIE), different=; then rows, rules, words of the table, and how long
  * compiling took. Ends with 1 where something is different. -v prints what is unsupported, different;
  * -e asks elfutils of every address instead of once for each of its own ranges.
  */
@@ -30,7 +31,7 @@
 #define MAX_PRINTED 20
 
 struct counts {
-	unsigned long long addresses, equal, unsupported, more, different;
+	unsigned long long addresses, equal, lost, unsupported, more, different;
 };
 
 struct comparison {
@@ -334,10 +335,13 @@ static const char *compare_at(struct comparison *c, __u64 vaddr, Dwarf_Frame *fr
 										     "more";
 	if (rule->cfa == FS_CFA_UNSUPPORTED)
 		return "unsupported";
-	if (!our_caller(rule, &m, &ours) || !their_caller(frame, &m, signal, &theirs) ||
-	    !same_caller(&ours, &theirs))
+	if (!our_caller(rule, &m, &ours) || !their_caller(frame, &m, signal, &theirs))
 		return "different";
-	return "equal";
+	if (!ours.end && !ours.fp_known && theirs.fp_known) {
+		theirs.fp_known = false;
+		return same_caller(&ours, &theirs) ? "lost frame pointer" : "different";
+	}
+	return same_caller(&ours, &theirs) ? "equal" : "different";
 }
 
 static void count(struct comparison *c, const char *word, __u64 n)
@@ -346,6 +350,7 @@ static void count(struct comparison *c, const char *word, __u64 n)
 
 	k->addresses += n;
 	*(*word == 'e' ? &k->equal :
+	  *word == 'l' ? &k->lost :
 	  *word == 'u' ? &k->unsupported :
 	  *word == 'm' ? &k->more :
 			 &k->different) += n;
@@ -441,11 +446,11 @@ static int compare_file(struct comparison *c)
 	}
 	arm64 = c->ours->machine == EM_AARCH64;
 	compare_elf(c, elf);
-	printf("%s: addresses=%llu equal=%llu unsupported=%llu more=%llu different=%llu "
+	printf("%s: addresses=%llu equal=%llu lost=%llu unsupported=%llu more=%llu different=%llu "
 	       "rows=%zu rules=%zu words=%zu compile_ms=%.2f\n",
-	       c->path, c->counts.addresses, c->counts.equal, c->counts.unsupported, c->counts.more,
-	       c->counts.different, c->ours->nrows, c->ours->nrules, after.words - before.words,
-	       ms);
+	       c->path, c->counts.addresses, c->counts.equal, c->counts.lost, c->counts.unsupported,
+	       c->counts.more, c->counts.different, c->ours->nrows, c->ours->nrules,
+	       after.words - before.words, ms);
 	fflush(stdout);
 	dwarf_cfi_end(c->theirs);
 	elf_end(elf);
