@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Fuzzing: fuzz_NAME.c is linked with all that is under cmd/ but main.c; corpus/NAME/ is where it starts.
+# Fuzzing: fuzz_NAME.c is linked with the rooms base and symbol; corpus/NAME/ is where it starts.
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZ_SRCS:tests/fuzz/%.c=$(OUT)/fuzz/%)
 FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE -Wall -Wextra $(WERROR) -Wno-unused-parameter -Iinclude -Icmd \
 	     -I$(OUT) -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-# No BPF objects here: what is read from files is what others make
+# The rooms that read what others have made
 FUZZ_LIB_OBJS := $(patsubst %.c,$(OUT)/fuzz/%.o,$(filter cmd/base/% cmd/symbol/%,$(SRCS)))
 
 .PHONY: fuzz fuzz-programs
@@ -12,6 +12,7 @@ fuzz-programs: $(FUZZ_PROGRAMS)
 
 # SECONDS: how long each of them runs
 fuzz:
+	$(Q)CC='$(CLANG)' tests/setup/check fuzz
 	$(Q)+$(BUILD) fuzz-programs
 	$(Q)$(AS_USER) tests/fuzz/run $(SECONDS)
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Compares compiled rules with elfutils. For each address of the code of each FILE both say where the
- * CFA, the caller's frame pointer and its return address are; both are computed with made-up registers
- * and a made-up memory, and the results have to be the same. The tables of the kernel side are filled
- * on the way, and looked up. A line per file:
+ * Compares compiled rules with elfutils. For each address of the code of each FILE, or of this process's
+ * own [vdso], both say where the CFA, the caller's frame pointer and its return address are; both are
+ * computed with made-up registers and a made-up memory, and the results have to be the same. The tables
+ * of the kernel side are filled on the way, and looked up. A line per file:
  *
  * FILE: addresses= bytes of code, equal= of them, lost= equal but for a frame pointer that the rules
  * cannot find, unsupported= by the rules, more= the rules say something where elfutils fails (it takes
@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +42,7 @@ struct comparison {
 	struct unwind_tables *tables;
 	struct fs_unwind_table table;
 	struct counts counts;
+	size_t row; /* the one that next_row() found */
 	bool verbose, every;
 	int printed;
 };
@@ -321,21 +323,29 @@ static bool same_caller(const struct caller *a, const struct caller *b)
 	       a->fp_known == b->fp_known && (!a->fp_known || a->fp == b->fp);
 }
 
-/* One address. frame: NULL where elfutils has none. */
-static const char *compare_at(struct comparison *c, __u64 vaddr, Dwarf_Frame *frame, bool signal,
-			      int ra, const struct fs_unwind_rule *rule)
+/* What elfutils says of some addresses. */
+struct their {
+	Dwarf_Frame *frame; /* NULL: nothing */
+	bool signal;
+	int ra;     /* number of the register that holds the return address */
+	__u64 bias; /* address less offset in the file */
+};
+
+/* One address. */
+static const char *compare_at(struct comparison *c, __u64 vaddr, const struct their *their,
+			      const struct fs_unwind_rule *rule)
 {
 	struct caller ours, theirs;
 	struct machine m;
 
 	machine__make(&m, c->ours->machine, vaddr);
-	m.ra = frame ? (unsigned int)ra : m.ra;
-	if (!frame)
+	if (!their->frame)
 		return rule->cfa == FS_CFA_NONE || rule->cfa == FS_CFA_UNSUPPORTED ? "equal" :
 										     "more";
 	if (rule->cfa == FS_CFA_UNSUPPORTED)
 		return "unsupported";
-	if (!our_caller(rule, &m, &ours) || !their_caller(frame, &m, signal, &theirs))
+	m.ra = their->ra;
+	if (!our_caller(rule, &m, &ours) || !their_caller(their->frame, &m, their->signal, &theirs))
 		return "different";
 	if (!ours.end && !ours.fp_known && theirs.fp_known) {
 		theirs.fp_known = false;
@@ -356,47 +366,70 @@ static void count(struct comparison *c, const char *word, __u64 n)
 			 &k->different) += n;
 }
 
-/* Addresses [from, to), for all of which elfutils says the same. */
-static void compare_range(struct comparison *c, __u64 from, __u64 to, __u64 bias,
-			  Dwarf_Frame *frame, bool signal, int ra)
+/* One address, and the packed tables too. */
+static const char *compare_all(struct comparison *c, __u64 vaddr, const struct their *their)
 {
-	const char *before = "equal";
+	const struct fs_unwind_rule *rule = cfi__rule(c->ours, vaddr - their->bias);
+	const struct fs_unwind_rule *packed =
+		unwind_tables__rule(c->tables, &c->table, vaddr - their->bias);
+	const char *word = compare_at(c, vaddr, their, rule);
 
-	for (__u64 at = from; at < to; at++) {
-		const struct fs_unwind_rule *rule = cfi__rule(c->ours, at - bias);
-		const struct fs_unwind_rule *packed =
-			unwind_tables__rule(c->tables, &c->table, at - bias);
-		const char *word = compare_at(c, at, frame, signal, ra, rule);
+	if (memcmp(rule, packed, sizeof(*rule)))
+		word = "different in the tables";
+	if (*word != 'e')
+		print_place(c, word, vaddr, their->frame, rule);
+	return word;
+}
 
-		if (memcmp(rule, packed, sizeof(*rule)))
-			word = "different in the tables";
-		count(c, word, 1);
-		if (*word != 'e' && *word != *before)
-			print_place(c, word, at, frame, rule);
-		before = word;
+/* Where our next row begins, which is behind `vaddr`. */
+static __u64 next_row(struct comparison *c, __u64 vaddr, __u64 bias)
+{
+	const struct cfi *cfi = c->ours;
+
+	if (c->row && cfi->rows[c->row - 1].offset > vaddr - bias)
+		c->row = 0; /* segments need not be in order */
+	while (c->row < cfi->nrows && cfi->rows[c->row].offset <= vaddr - bias)
+		c->row++;
+	return c->row < cfi->nrows ? cfi->rows[c->row].offset + bias : UINT64_MAX;
+}
+
+/*
+ * Addresses [from, to), for all of which elfutils says the same: the first and the last one of each of
+ * our rows, or every one.
+ */
+static void compare_range(struct comparison *c, __u64 from, __u64 to, const struct their *their)
+{
+	while (from < to) {
+		__u64 end = next_row(c, from, their->bias);
+		bool each = c->every || cfi__rule(c->ours, from - their->bias)->cfa == FS_CFA_PLT;
+		const char *word = compare_all(c, from, their);
+
+		end = each ? from + 1 : end < to ? end : to;
+		if (end - from > 1 && *compare_all(c, end - 1, their) != *word)
+			word = "different at its end";
+		count(c, word, end - from);
+		from = end;
 	}
 }
 
 static void compare_segment(struct comparison *c, const GElf_Phdr *p)
 {
-	__u64 at = p->p_vaddr, end = p->p_vaddr + p->p_filesz, bias = p->p_vaddr - p->p_offset;
+	__u64 at = p->p_vaddr, end = p->p_vaddr + p->p_filesz;
 
 	while (at < end) {
+		struct their their = { .bias = p->p_vaddr - p->p_offset };
 		Dwarf_Addr from, to = at + 1;
-		Dwarf_Frame *frame = NULL;
-		bool signal = false;
-		int ra = -1;
 
-		if (!dwarf_cfi_addrframe(c->theirs, at, &frame)) {
-			ra = dwarf_frame_info(frame, &from, &to, &signal);
+		if (!dwarf_cfi_addrframe(c->theirs, at, &their.frame)) {
+			their.ra = dwarf_frame_info(their.frame, &from, &to, &their.signal);
 			if (c->every || to <= at)
 				to = at + 1;
 		} else {
-			frame = NULL;
+			their.frame = NULL;
 		}
 		to = to < end ? to : end;
-		compare_range(c, at, to, bias, frame, signal, ra);
-		free(frame);
+		compare_range(c, at, to, &their);
+		free(their.frame);
 		at = to;
 	}
 }
@@ -420,43 +453,61 @@ static void compare_elf(struct comparison *c, Elf *elf)
 			compare_segment(c, &p);
 }
 
+/* What a file, or this process's own vdso, is read as by both. False: that cannot be done. */
+static bool read_both(struct comparison *c, Elf **elf, double *ms)
+{
+	bool vdso = !strcmp(c->path, "[vdso]");
+	Elf64_Ehdr *image = vdso ? (void *)getauxval(AT_SYSINFO_EHDR) : NULL;
+	/* Its section headers are its end */
+	size_t size = image ? image->e_shoff + image->e_shnum * image->e_shentsize : 0;
+	int fd = vdso ? -1 : open(c->path, O_RDONLY | O_CLOEXEC);
+	double begun = now_ms();
+
+	c->ours = vdso ? cfi__read_image(image, size) : cfi__read(fd);
+	*ms = now_ms() - begun;
+	if (!c->ours)
+		printf("%s: ours: %s\n", c->path, strerror(errno));
+	*elf = vdso ? elf_memory((char *)image, size) : elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	c->theirs = *elf ? dwarf_getcfi_elf(*elf) : NULL;
+	if (!c->theirs)
+		printf("%s: theirs: %s\n", c->path, dwarf_errmsg(-1));
+	/* The mapping stays */
+	if (fd >= 0)
+		close(fd);
+	return c->ours && c->theirs;
+}
+
 /* 0, 1 where something is different, 2 where a file cannot be read */
 static int compare_file(struct comparison *c)
 {
+	const struct counts *k = &c->counts;
 	struct unwind_tables_stat before, after;
-	int fd = open(c->path, O_RDONLY | O_CLOEXEC), err;
-	Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	double begun = now_ms(), ms;
+	int status = 2, err;
+	Elf *elf = NULL;
+	double ms;
 
-	c->theirs = elf ? dwarf_getcfi_elf(elf) : NULL;
-	begun = now_ms();
-	c->ours = fd < 0 ? NULL : cfi__read(fd);
-	ms = now_ms() - begun;
-	if (!c->ours || !c->theirs) {
-		printf("%s: ours=%s theirs=%s\n", c->path, c->ours ? "read" : strerror(errno),
-		       c->theirs ? "read" : "not read");
-		return 2;
-	}
+	if (!read_both(c, &elf, &ms))
+		goto out;
 	unwind_tables__stat(c->tables, &before);
 	err = unwind_tables__add(c->tables, c->ours, &c->table);
 	unwind_tables__stat(c->tables, &after);
 	if (err) {
 		printf("%s: tables: %s\n", c->path, strerror(-err));
-		return 2;
+		goto out;
 	}
 	arm64 = c->ours->machine == EM_AARCH64;
 	compare_elf(c, elf);
-	printf("%s: addresses=%llu equal=%llu lost=%llu unsupported=%llu more=%llu different=%llu "
-	       "rows=%zu rules=%zu words=%zu compile_ms=%.2f\n",
-	       c->path, c->counts.addresses, c->counts.equal, c->counts.lost, c->counts.unsupported,
-	       c->counts.more, c->counts.different, c->ours->nrows, c->ours->nrules,
+	printf("%s: addresses=%llu equal=%llu lost=%llu unsupported=%llu more=%llu different=%llu ",
+	       c->path, k->addresses, k->equal, k->lost, k->unsupported, k->more, k->different);
+	printf("rows=%zu rules=%zu words=%zu compile_ms=%.2f\n", c->ours->nrows, c->ours->nrules,
 	       after.words - before.words, ms);
+	status = k->different ? 1 : 0;
+out:
 	fflush(stdout);
 	dwarf_cfi_end(c->theirs);
 	elf_end(elf);
-	close(fd);
 	cfi__free(c->ours);
-	return c->counts.different ? 1 : 0;
+	return status;
 }
 
 int main(int argc, char **argv)
