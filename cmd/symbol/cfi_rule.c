@@ -10,6 +10,8 @@
 #include "symbol/cfi_impl.h"
 
 #define MAX_STACK 8
+/* Those that occur have 20 at most; each row of an entry has it computed. */
+#define MAX_EXPRESSION_BYTES 64
 /* Stands for the CFA among numbers of registers. */
 #define REG_CFA (CFI_NO_REGISTER - 1)
 
@@ -203,6 +205,8 @@ static struct value compute(struct cfi_expression e, const struct value *start)
 	struct bytes b = { .at = e.at, .end = e.at + e.size };
 	struct stack s = {};
 
+	if (e.size > MAX_EXPRESSION_BYTES)
+		return (struct value){ .shape = SHAPE_NOT_KNOWN };
 	if (start)
 		push(&s, *start);
 	while (!s.bad && !b.bad && bytes__left(&b))

@@ -779,6 +779,25 @@ static void test_sigreturn(void **state)
 	}
 }
 
+/* An expression too long for any that a compiler writes is not computed, for each row anew. */
+static void test_long_expression(void **state)
+{
+	__u8 program[3 + 65] = { DW_CFA_def_cfa_expression, 65, DW_OP_breg7, 8 };
+	struct object o;
+	struct cfi *cfi;
+
+	for (int n = 64; n <= 65; n++) {
+		memset(program + 4, DW_OP_nop, 63);
+		program[1] = n;
+		begin_usual(&o, EM_X86_64);
+		put_fde(&o, CODE, 16, (struct bytes){ program, 2 + n });
+		cfi = object__read(&o);
+		assert_non_null(cfi);
+		check_rule(cfi, 0, n == 64 ? RULE(SP(8), RA(-8)) : RULE(.cfa = FS_CFA_UNSUPPORTED));
+		cfi__free(cfi);
+	}
+}
+
 static void test_sections_and_lengths(void **state)
 {
 	struct object o;
@@ -1015,6 +1034,7 @@ int main(void)
 		cmocka_unit_test(test_augmentations),
 		cmocka_unit_test(test_signal_frame),
 		cmocka_unit_test(test_sigreturn),
+		cmocka_unit_test(test_long_expression),
 		cmocka_unit_test(test_sections_and_lengths),
 		cmocka_unit_test(test_moved_return_address),
 		cmocka_unit_test(test_dropped_functions),
