@@ -6,14 +6,14 @@
 
 #include "symbol/cfi_impl.h"
 
-/* ---- where arm64 returns from signals --------------------------------------------------------- */
+/* ---- where arm64 returns from signals -------------------------------------------------------- */
 
 #define ARM64_NOP 0xd503201fU
 
 /*
  * Offset of __kernel_rt_sigreturn, known by its two instructions, as unwinders know it: mov x8,
- * #__NR_rt_sigreturn; svc #0 (libgcc/config/aarch64/linux-unwind.h). A nop before it is of the row as
- * well: the search is for where a call would have been. *size is 0 where it is not there.
+ * #__NR_rt_sigreturn; svc #0 (libgcc/config/aarch64/linux-unwind.h). A nop before it is of the row
+ * as well: the search is for where a call would have been. *size is 0 where it is not there.
  */
 static __u64 find_sigreturn(const struct cfi_object *o, const struct cfi_source *source,
 			    __u32 *size)
@@ -39,7 +39,7 @@ static __u64 find_sigreturn(const struct cfi_object *o, const struct cfi_source 
 	return 0;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static const struct fs_unwind_rule none = { .cfa = FS_CFA_NONE };
 
@@ -152,7 +152,7 @@ static struct cfi *read_source(const struct cfi_source *source)
 	return cfi;
 }
 
-/* ---- what others call ------------------------------------------------------------------------- */
+/* ---- what others call ------------------------------------------------------------------------ */
 
 struct cfi *cfi__read(int fd)
 {

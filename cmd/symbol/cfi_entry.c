@@ -8,11 +8,11 @@
 #include "base/memory.h"
 #include "symbol/cfi_impl.h"
 
-/* Linkers merge CIEs that are the same: node has 8, libLLVM 3. */
+/* Linkers merge CIEs that are the same: node has 14, libLLVM 1. */
 #define MAX_CIES 65536
 #define MAX_FDES (4 << 20)
 
-/* ---- pointers --------------------------------------------------------------------------------- */
+/* ---- pointers -------------------------------------------------------------------------------- */
 
 static __u64 read_raw(struct bytes *b, __u8 format)
 {
@@ -68,7 +68,7 @@ static void skip_pointer(struct bytes *b, __u8 encoding, __u64 vaddr)
 	read_raw(b, encoding & 0x0f);
 }
 
-/* ---- CIEs ------------------------------------------------------------------------------------- */
+/* ---- CIEs ------------------------------------------------------------------------------------ */
 
 /*
  * The augmentation string after its z: what the data hold. An unknown letter may mean anything, so
@@ -152,7 +152,7 @@ static int add_cie(struct cfi_entries *e, size_t at, struct bytes b, const struc
 	return 0;
 }
 
-/* ---- FDEs ------------------------------------------------------------------------------------- */
+/* ---- FDEs ------------------------------------------------------------------------------------ */
 
 /* The CIE that begins there, or NULL. Most FDEs have the one before them. */
 static const struct cfi_cie *find_cie(const struct cfi_entries *e, size_t at)
@@ -219,7 +219,7 @@ static int add_fde(struct cfi_entries *e, const struct cfi_cie *cie, struct byte
 	return 0;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------ */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static int cmp_fde(const void *a, const void *b)
 {
@@ -240,7 +240,7 @@ static void sort_fdes(struct cfi_entries *e)
 	}
 }
 
-/* The id, of a CIE 0, and how far back an FDE's CIE begins, has 4 bytes however long the length is. */
+/* The id of a CIE, 0, and the distance to that of an FDE have 4 bytes, behind any length. */
 static int add_entry(struct cfi_entries *e, size_t at, struct bytes b, const struct cfi_object *o)
 {
 	size_t id_at = b.at - o->eh_frame;

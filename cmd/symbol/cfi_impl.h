@@ -9,7 +9,7 @@
 #include "symbol/cfi.h"
 #include "symbol/rule_set.h"
 
-/* ---- bytes ------------------------------------------------------------------------------------ */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 /* Bytes that are being read. Beyond the end there are zeroes, and then it is bad. */
 struct bytes {
@@ -86,7 +86,7 @@ static inline __s64 bytes__sleb(struct bytes *b)
 	return v;
 }
 
-/* ---- the object (cfi_object.c) ---------------------------------------------------------------- */
+/* ---- the object (cfi_object.c) --------------------------------------------------------------- */
 
 /* Where an object is read from: memory, or else an open file. */
 struct cfi_source {
@@ -121,7 +121,7 @@ const struct cfi_segment *cfi_object__code(const struct cfi_object *o, __u64 vad
 /* Copy bytes of the source; false where it has not got them. */
 bool cfi_source__copy(const struct cfi_source *source, __u64 offset, void *buf, size_t size);
 
-/* ---- entries (cfi_entry.c) -------------------------------------------------------------------- */
+/* ---- entries (cfi_entry.c) ------------------------------------------------------------------- */
 
 /* Where the caller's register is; unset is said of a register of which nothing is said. */
 enum cfi_how {
@@ -192,25 +192,26 @@ struct cfi_entries {
 };
 
 /*
- * All entries of the section that can be used, FDEs in the order of their code. 0, or -ENOMEM, -EFBIG.
- * To be freed in any case.
+ * All entries of the section that can be used, FDEs in the order of their code. 0, or -ENOMEM,
+ * -EFBIG. To be freed in any case.
  */
 int cfi_entries__read(struct cfi_entries *e, const struct cfi_object *o);
 void cfi_entries__free(struct cfi_entries *e);
 
 /*
  * A pointer of .eh_frame or its header, as DW_EH_PE_* says; `vaddr` is the address of b->at. What
- * does not occur in the places that are read here (indirect pointers, those relative to text, data or
- * functions) makes b bad. *raw, where asked for: as it is written, 0 being no address at all.
+ * does not occur in the places that are read here (indirect pointers, those relative to text, data
+ * or functions) makes b bad. *raw, where asked for: as it is written, 0 being no address at all.
  */
 __u64 cfi_pointer(struct bytes *b, __u8 encoding, __u64 vaddr, __u64 *raw);
 
-/* ---- programs (cfi_program.c) ----------------------------------------------------------------- */
+/* ---- programs (cfi_program.c) ---------------------------------------------------------------- */
 
 /* Rows as they come, in ascending order. */
 struct cfi_rows {
 	size_t n, room;
 	struct cfi_row *v;
+	size_t added; /* by cfi_rows__add() */
 	struct rule_set rules;
 };
 
@@ -220,17 +221,18 @@ struct cfi_rows {
  */
 int cfi_rows__add(struct cfi_rows *rows, __u64 offset, const struct fs_unwind_rule *rule);
 
-/* Run a CIE's instructions, which give the state that its FDEs begin with. False: it makes no sense. */
+/* Run a CIE's instructions, which give the state that FDEs begin with. False: they are wrong. */
 bool cfi_program__begin(struct cfi_cie *cie, struct bytes instructions);
 
 /*
- * Run an FDE's instructions and add its rows, those before the offset `from` as if they began there.
- * What follows an instruction that makes no sense is unsupported. 0 or the error of cfi_rows__add().
+ * Run an FDE's instructions and add its rows, those before the offset `from` as if they began
+ * there. What follows an instruction that makes no sense is unsupported. 0 or the error of
+ * cfi_rows__add().
  */
 int cfi_program__run(const struct cfi_cie *cie, const struct cfi_fde *fde,
 		     const struct cfi_object *o, __u64 from, struct cfi_rows *rows);
 
-/* ---- rules (cfi_rule.c) ----------------------------------------------------------------------- */
+/* ---- rules (cfi_rule.c) ---------------------------------------------------------------------- */
 
 /* DWARF's numbers of registers: System V ABI, AMD64 supplement, 3.6.2; DWARF for AArch64, 4.1. */
 enum {

@@ -31,8 +31,12 @@ struct run {
 int cfi_rows__add(struct cfi_rows *rows, __u64 offset, const struct fs_unwind_rule *rule)
 {
 	struct cfi_row *last, *v;
-	int id = rule_set__add(&rows->rules, rule);
+	int id;
 
+	/* Counted are those too that others replace: what is corrupt shall not take longer */
+	if (rows->added++ == MAX_ROWS)
+		return -EFBIG;
+	id = rule_set__add(&rows->rules, rule);
 	if (id == -ENOMEM)
 		return id;
 	if (id < 0)
@@ -43,8 +47,6 @@ int cfi_rows__add(struct cfi_rows *rows, __u64 offset, const struct fs_unwind_ru
 	last = rows->n ? &rows->v[rows->n - 1] : NULL;
 	if (last && last->rule == id)
 		return 0;
-	if (rows->n == MAX_ROWS)
-		return -EFBIG;
 	v = with_room(rows->v, rows->n, &rows->room, sizeof(*v));
 	if (!v)
 		return -ENOMEM;
@@ -53,7 +55,7 @@ int cfi_rows__add(struct cfi_rows *rows, __u64 offset, const struct fs_unwind_ru
 	return 0;
 }
 
-/* ---- places in the code ----------------------------------------------------------------------- */
+/* ---- places in the code ---------------------------------------------------------------------- */
 
 /* The state holds from here on. */
 static void run__row(struct run *r)
@@ -109,7 +111,7 @@ static bool run__set_loc(struct run *r)
 	return run__goto(r, loc);
 }
 
-/* ---- registers -------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 /* Where a register of DWARF's number is kept, or NULL for one that does not count. */
 static struct cfi_register *run__register(struct run *r, __u64 number)
@@ -135,7 +137,7 @@ static void run__set(struct run *r, __u64 number, enum cfi_how how, __s64 offset
 	r->changed = true;
 }
 
-/* An offset that is counted in units of the CIE. One that is too large for all is too large for a rule. */
+/* An offset in units of the CIE. One that is too large for 64 bits is too large for a rule. */
 static __s64 factored(const struct run *r, __s64 n)
 {
 	__s64 offset;
@@ -199,7 +201,7 @@ static void run__recall(struct run *r)
 	r->changed = true;
 }
 
-/* ---- instructions ----------------------------------------------------------------------------- */
+/* ---- instructions ---------------------------------------------------------------------------- */
 
 static void set_register(struct run *r, __u8 op)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From where the registers of the caller are, as DWARF says it, to a rule. Expressions (DWARF 5, 2.5)
- * are computed with symbols for what only a running program knows; those that occur come to one of
- * a few shapes: see enum shape.
+ * From where the registers of the caller are, as DWARF says it, to a rule. Expressions (DWARF 5,
+ * 2.5) are computed with symbols for what only a running program knows; those that occur come to
+ * one of a few shapes: see enum shape.
  */
 #include <dwarf.h>
 #include <elf.h>
@@ -10,7 +10,7 @@
 #include "symbol/cfi_impl.h"
 
 #define MAX_STACK 8
-/* Those that occur have 20 at most; each row of an entry has it computed. */
+/* A PLT's has 11. Each row that has one has it computed. */
 #define MAX_EXPRESSION_BYTES 64
 /* Stands for the CFA among numbers of registers. */
 #define REG_CFA (CFI_NO_REGISTER - 1)
@@ -48,7 +48,7 @@ static __u64 fp_of(__u16 machine)
 	return machine == EM_X86_64 ? X86_RBP : ARM64_X29;
 }
 
-/* ---- expressions ------------------------------------------------------------------------------ */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 static void push(struct stack *s, struct value v)
 {
@@ -216,7 +216,7 @@ static struct value compute(struct cfi_expression e, const struct value *start)
 	return s.v[s.n - 1];
 }
 
-/* ---- the CFA ---------------------------------------------------------------------------------- */
+/* ---- the CFA --------------------------------------------------------------------------------- */
 
 static bool fits(__s64 n, __s32 *out)
 {
@@ -244,7 +244,7 @@ static bool set_cfa(__u16 machine, struct value cfa, struct fs_unwind_rule *rule
 	case SHAPE_ADDRESS:
 		rule->cfa = sp ? FS_CFA_SP : fp ? FS_CFA_FP : FS_CFA_REG;
 		rule->arg = sp || fp ? 0 : cfa.reg;
-		/* glibc says sp - 16 in _dl_tlsdesc_undefweak of arm64: the caller's was never below */
+		/* sp - 16: glibc at the end of arm64's _dl_runtime_resolve, in error */
 		return sp ? cfa.offset >= 0 : fp || cfa.reg < general;
 	case SHAPE_LOADED:
 		rule->cfa = sp ? FS_CFA_SP_DEREF : FS_CFA_FP_DEREF;
@@ -259,7 +259,7 @@ static bool set_cfa(__u16 machine, struct value cfa, struct fs_unwind_rule *rule
 	}
 }
 
-/* ---- registers -------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 /* In memory at `where`. False: that place cannot be said in a rule. */
 static bool set_memory(__u16 machine, struct value cfa, struct value where, __u8 *saved,
@@ -318,7 +318,7 @@ static void set_saved(__u16 machine, struct value cfa, const struct cfi_register
 	}
 }
 
-/* ---- rules ------------------------------------------------------------------------------------ */
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 /* sp as it was in the caller is the CFA: all that rules know. */
 static bool sp_is_cfa(const struct cfi_register *sp)
@@ -338,9 +338,9 @@ static bool at_sp(const struct cfi_register *reg, __s64 offset)
 
 /*
  * Do the registers lie where the kernel puts them for a signal? x86-64: struct rt_sigframe of
- * arch/x86/include/asm/sigframe.h less the return address, which the handler has taken; glibc says so
- * of __restore_rt (sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c). arm64: kernels before 5.9 say of
- * __kernel_rt_sigreturn that x29 leads to the frame record, which is behind the registers.
+ * arch/x86/include/asm/sigframe.h less the return address, which the handler has taken; glibc says
+ * so of __restore_rt (sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c). arm64: older kernels
+ * say of __kernel_rt_sigreturn that x29 leads to the frame record, which is behind the registers.
  */
 static bool is_signal_frame(__u16 machine, struct value cfa, const struct cfi_state *state)
 {

@@ -44,7 +44,7 @@ void unwind_tables__free(struct unwind_tables *t)
 	free(t);
 }
 
-/* ---- adding ----------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 /* Where the next word goes. */
 struct packing {
@@ -61,8 +61,8 @@ static int pack(struct packing *p, __u32 word)
 }
 
 /*
- * The rows of a bucket whose first byte is `base` of the file, beginning with rows[*i]. ids: the rules of
- * the file as they are numbered here; *rule: the one in force.
+ * The rows of a bucket whose first byte is `base` of the file, beginning with rows[*i]. ids: the
+ * rules of the file as they are numbered here; *rule: the one in force.
  */
 static int pack_bucket(struct packing *p, const struct cfi *cfi, const __u16 *ids, __u64 base,
 		       size_t *i, __u16 *rule)
@@ -136,7 +136,7 @@ int unwind_tables__add(struct unwind_tables *t, const struct cfi *cfi, struct fs
 	return 0;
 }
 
-/* ---- looking up ------------------------------------------------------------------------------- */
+/* ---- looking up ------------------------------------------------------------------------------ */
 
 const struct fs_unwind_rule *unwind_tables__rule(const struct unwind_tables *t,
 						 const struct fs_unwind_table *table,

@@ -18,8 +18,9 @@ struct unwind_tables_stat {
 };
 
 /*
- * Tables in memory that stays the caller's and outlives them; it may be mapped and read by others all
- * the while. nrules: room, FS_UNWIND_MAX_RULES at most are used; rules[0] is written. NULL with errno.
+ * Tables in memory that stays the caller's and outlives them; it may be mapped and read by others
+ * all the while. nrules: room, FS_UNWIND_MAX_RULES at most are used; rules[0] is written. NULL with
+ * errno.
  */
 struct unwind_tables *unwind_tables__new(__u32 *words, size_t nwords, struct fs_unwind_rule *rules,
 					 size_t nrules);
@@ -28,8 +29,8 @@ void unwind_tables__free(struct unwind_tables *t);
 /*
  * Add a file's rows and say in *out where they are. What was added before is not written again, so
  * that who reads it sees no change; *out is to be made known only afterwards. 0, or -ENOSPC where
- * words or rules are used up (or the file's code is beyond 4 TiB), -ENOMEM, -ENODATA for a file without
- * rows: nothing has been added then, and smaller files may still fit.
+ * words or rules are used up (or the file's code is beyond 4 TiB), -ENOMEM, -ENODATA for a file
+ * without rows: nothing has been added then, and smaller files may still fit.
  */
 int unwind_tables__add(struct unwind_tables *t, const struct cfi *cfi, struct fs_unwind_table *out);
 

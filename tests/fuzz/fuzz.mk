@@ -2,8 +2,9 @@
 # Fuzzing: fuzz_NAME.c is linked with the rooms base and symbol; corpus/NAME/ is where it starts.
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZ_SRCS:tests/fuzz/%.c=$(OUT)/fuzz/%)
-FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE -Wall -Wextra $(WERROR) -Wno-unused-parameter -Iinclude -Icmd \
-	     -I$(OUT) -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE -Wall -Wextra $(WERROR) -Wno-unused-parameter -Iinclude \
+	     -Icmd -I$(OUT) -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
+	     -fno-sanitize-recover=all
 # The rooms that read what others have made
 FUZZ_LIB_OBJS := $(patsubst %.c,$(OUT)/fuzz/%.o,$(filter cmd/base/% cmd/symbol/%,$(SRCS)))
 

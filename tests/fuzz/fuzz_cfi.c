@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Call frame information that is not what it should be: objects as files and as images, their rows
- * packed and looked up. Input that does not begin as an ELF object is the .eh_frame of one: its first
- * byte says of which machine.
+ * packed and looked up. Input that does not begin as an ELF object is the .eh_frame of one: its
+ * first byte says of which machine.
  */
 #include <elf.h>
 #include <stdint.h>

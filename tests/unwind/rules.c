@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Compares compiled rules with elfutils. For each address of the code of each FILE, or of this process's
- * own [vdso], both say where the CFA, the caller's frame pointer and its return address are; both are
- * computed with made-up registers and a made-up memory, and the results have to be the same. The tables
- * of the kernel side are filled on the way, and looked up. A line per file:
+ * Compares compiled rules with elfutils. For each address of the code of each FILE, or of this
+ * process's own [vdso], both say where the CFA, the caller's frame pointer and its return address
+ * are; both are computed with made-up registers and a made-up memory, and the results have to be
+ * the same. The tables of the kernel side are filled on the way, and looked up. A line per file:
  *
- * FILE: addresses= bytes of code, equal= of them, lost= equal but for a frame pointer that the rules
- * cannot find, unsupported= by the rules, more= the rules say something where elfutils fails (it takes
- * no DW_CFA_restore in a CIE), different=; then rows, rules, words of the table, and how long
- * compiling took. Ends with 1 where something is different. -v prints what is unsupported, different;
- * -e asks elfutils of every address instead of once for each of its own ranges.
+ * FILE: addresses= bytes of code, equal= of them, lost= equal but for a frame pointer that the
+ * rules cannot find, unsupported= by the rules, more= the rules say something where elfutils fails
+ * (it takes no DW_CFA_restore in a CIE), different=; then rows, rules, words of the table, and how
+ * long compiling took. Ends with 1 where something is different. -v prints what is unsupported,
+ * different; -e asks elfutils of every address instead of once for each of its own ranges.
  */
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -47,7 +47,7 @@ struct comparison {
 	int printed;
 };
 
-/* ---- a machine that is made up ---------------------------------------------------------------- */
+/* ---- a machine that is made up --------------------------------------------------------------- */
 
 struct machine {
 	unsigned int sp, fp, ra;
@@ -89,7 +89,7 @@ static void machine__make(struct machine *m, __u16 machine, __u64 ip)
 		m->regs[16] = ip;
 }
 
-/* ---- our word: the step that the kernel side makes -------------------------------------------- */
+/* ---- our word: the step that the kernel side makes ------------------------------------------- */
 
 static bool arm64;
 
@@ -130,7 +130,7 @@ static bool our_caller(const struct fs_unwind_rule *rule, struct machine *m, str
 	return c->end || end == FS_STACK_END_NR;
 }
 
-/* ---- the word of elfutils --------------------------------------------------------------------- */
+/* ---- the word of elfutils -------------------------------------------------------------------- */
 
 struct stack {
 	size_t n;
@@ -284,7 +284,7 @@ static bool their_caller(Dwarf_Frame *frame, const struct machine *m, bool signa
 	return ra == FOUND_VALUE && c->cfa;
 }
 
-/* ---- both ------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 static void print_ops(const char *what, const Dwarf_Op *ops, size_t n)
 {
@@ -394,8 +394,8 @@ static __u64 next_row(struct comparison *c, __u64 vaddr, __u64 bias)
 }
 
 /*
- * Addresses [from, to), for all of which elfutils says the same: the first and the last one of each of
- * our rows, or every one.
+ * Addresses [from, to), for all of which elfutils says the same: the first and the last one of each
+ * of our rows, or every one.
  */
 static void compare_range(struct comparison *c, __u64 from, __u64 to, const struct their *their)
 {
