@@ -71,7 +71,7 @@ FS_UNWIND_INLINE int fs_unwind_cfa(void *walk, const struct fs_unwind_rule *rule
 
 	if (kind == FS_CFA_FP || kind == FS_CFA_FP_DEREF)
 		base = r->fp;
-	if (kind == FS_CFA_REG && (!first || FS_UNWIND_REGISTER(walk, rule->arg, &base)))
+	if (kind == FS_CFA_REG && (!first || FS_UNWIND_REGISTER(walk, rule->arg, &base) != 0))
 		return FS_STACK_UNSUPPORTED;
 	if (!base || kind == FS_CFA_UNSUPPORTED)
 		return FS_STACK_UNSUPPORTED;

@@ -6,7 +6,7 @@
 
 #include "symbol/cfi_impl.h"
 
-/* ---- where arm64 returns from signals -------------------------------------------------------- */
+/* ---- where arm64 returns from signals --------------------------------------------------------- */
 
 #define ARM64_NOP 0xd503201fU
 
@@ -39,7 +39,7 @@ static __u64 find_sigreturn(const struct cfi_object *o, const struct cfi_source 
 	return 0;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
+/* ---- rows ------------------------------------------------------------------------------------- */
 
 static const struct fs_unwind_rule none = { .cfa = FS_CFA_NONE };
 
@@ -152,7 +152,7 @@ static struct cfi *read_source(const struct cfi_source *source)
 	return cfi;
 }
 
-/* ---- what others call ------------------------------------------------------------------------ */
+/* ---- what others call ------------------------------------------------------------------------- */
 
 struct cfi *cfi__read(int fd)
 {

@@ -12,7 +12,7 @@
 #define MAX_CIES 65536
 #define MAX_FDES (4 << 20)
 
-/* ---- pointers -------------------------------------------------------------------------------- */
+/* ---- pointers --------------------------------------------------------------------------------- */
 
 static __u64 read_raw(struct bytes *b, __u8 format)
 {
@@ -68,7 +68,7 @@ static void skip_pointer(struct bytes *b, __u8 encoding, __u64 vaddr)
 	read_raw(b, encoding & 0x0f);
 }
 
-/* ---- CIEs ------------------------------------------------------------------------------------ */
+/* ---- CIEs ------------------------------------------------------------------------------------- */
 
 /*
  * The augmentation string after its z: what the data hold. An unknown letter may mean anything, so
@@ -152,7 +152,7 @@ static int add_cie(struct cfi_entries *e, size_t at, struct bytes b, const struc
 	return 0;
 }
 
-/* ---- FDEs ------------------------------------------------------------------------------------ */
+/* ---- FDEs ------------------------------------------------------------------------------------- */
 
 /* The CIE that begins there, or NULL. Most FDEs have the one before them. */
 static const struct cfi_cie *find_cie(const struct cfi_entries *e, size_t at)
@@ -219,7 +219,7 @@ static int add_fde(struct cfi_entries *e, const struct cfi_cie *cie, struct byte
 	return 0;
 }
 
-/* ---- all of them ----------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------ */
 
 static int cmp_fde(const void *a, const void *b)
 {

@@ -9,7 +9,7 @@
 #include "symbol/cfi.h"
 #include "symbol/rule_set.h"
 
-/* ---- bytes ----------------------------------------------------------------------------------- */
+/* ---- bytes ------------------------------------------------------------------------------------ */
 
 /* Bytes that are being read. Beyond the end there are zeroes, and then it is bad. */
 struct bytes {
@@ -86,7 +86,7 @@ static inline __s64 bytes__sleb(struct bytes *b)
 	return v;
 }
 
-/* ---- the object (cfi_object.c) --------------------------------------------------------------- */
+/* ---- the object (cfi_object.c) ---------------------------------------------------------------- */
 
 /* Where an object is read from: memory, or else an open file. */
 struct cfi_source {
@@ -121,7 +121,7 @@ const struct cfi_segment *cfi_object__code(const struct cfi_object *o, __u64 vad
 /* Copy bytes of the source; false where it has not got them. */
 bool cfi_source__copy(const struct cfi_source *source, __u64 offset, void *buf, size_t size);
 
-/* ---- entries (cfi_entry.c) ------------------------------------------------------------------- */
+/* ---- entries (cfi_entry.c) -------------------------------------------------------------------- */
 
 /* Where the caller's register is; unset is said of a register of which nothing is said. */
 enum cfi_how {
@@ -205,7 +205,7 @@ void cfi_entries__free(struct cfi_entries *e);
  */
 __u64 cfi_pointer(struct bytes *b, __u8 encoding, __u64 vaddr, __u64 *raw);
 
-/* ---- programs (cfi_program.c) ---------------------------------------------------------------- */
+/* ---- programs (cfi_program.c) ----------------------------------------------------------------- */
 
 /* Rows as they come, in ascending order. */
 struct cfi_rows {
@@ -232,7 +232,7 @@ bool cfi_program__begin(struct cfi_cie *cie, struct bytes instructions);
 int cfi_program__run(const struct cfi_cie *cie, const struct cfi_fde *fde,
 		     const struct cfi_object *o, __u64 from, struct cfi_rows *rows);
 
-/* ---- rules (cfi_rule.c) ---------------------------------------------------------------------- */
+/* ---- rules (cfi_rule.c) ----------------------------------------------------------------------- */
 
 /* DWARF's numbers of registers: System V ABI, AMD64 supplement, 3.6.2; DWARF for AArch64, 4.1. */
 enum {

@@ -18,7 +18,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "objects are read as they are");
 
-/* ---- bytes of the object --------------------------------------------------------------------- */
+/* ---- bytes of the object ---------------------------------------------------------------------- */
 
 static bool source__has(const struct cfi_source *source, __u64 offset, __u64 size)
 {
@@ -66,7 +66,7 @@ static void *source__read(const struct cfi_source *source, __u64 offset, __u64 s
 	return buf;
 }
 
-/* ---- segments -------------------------------------------------------------------------------- */
+/* ---- segments --------------------------------------------------------------------------------- */
 
 /* Is this one of the objects that are read here? */
 static int check_header(const Elf64_Ehdr *h)
@@ -142,7 +142,7 @@ const struct cfi_segment *cfi_object__code(const struct cfi_object *o, __u64 vad
 	return segment_at(o, vaddr, true);
 }
 
-/* ---- .eh_frame ------------------------------------------------------------------------------- */
+/* ---- .eh_frame -------------------------------------------------------------------------------- */
 
 static int read_eh_frame(struct cfi_object *o, const struct cfi_source *source, __u64 offset,
 			 __u64 size)

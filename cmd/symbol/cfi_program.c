@@ -55,7 +55,7 @@ int cfi_rows__add(struct cfi_rows *rows, __u64 offset, const struct fs_unwind_ru
 	return 0;
 }
 
-/* ---- places in the code ---------------------------------------------------------------------- */
+/* ---- places in the code ----------------------------------------------------------------------- */
 
 /* The state holds from here on. */
 static void run__row(struct run *r)
@@ -111,7 +111,7 @@ static bool run__set_loc(struct run *r)
 	return run__goto(r, loc);
 }
 
-/* ---- registers ------------------------------------------------------------------------------- */
+/* ---- registers -------------------------------------------------------------------------------- */
 
 /* Where a register of DWARF's number is kept, or NULL for one that does not count. */
 static struct cfi_register *run__register(struct run *r, __u64 number)
@@ -201,7 +201,7 @@ static void run__recall(struct run *r)
 	r->changed = true;
 }
 
-/* ---- instructions ---------------------------------------------------------------------------- */
+/* ---- instructions ----------------------------------------------------------------------------- */
 
 static void set_register(struct run *r, __u8 op)
 {

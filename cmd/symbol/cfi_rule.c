@@ -48,7 +48,7 @@ static __u64 fp_of(__u16 machine)
 	return machine == EM_X86_64 ? X86_RBP : ARM64_X29;
 }
 
-/* ---- expressions ----------------------------------------------------------------------------- */
+/* ---- expressions ------------------------------------------------------------------------------ */
 
 static void push(struct stack *s, struct value v)
 {
@@ -216,7 +216,7 @@ static struct value compute(struct cfi_expression e, const struct value *start)
 	return s.v[s.n - 1];
 }
 
-/* ---- the CFA --------------------------------------------------------------------------------- */
+/* ---- the CFA ---------------------------------------------------------------------------------- */
 
 static bool fits(__s64 n, __s32 *out)
 {
@@ -259,7 +259,7 @@ static bool set_cfa(__u16 machine, struct value cfa, struct fs_unwind_rule *rule
 	}
 }
 
-/* ---- registers ------------------------------------------------------------------------------- */
+/* ---- registers -------------------------------------------------------------------------------- */
 
 /* In memory at `where`. False: that place cannot be said in a rule. */
 static bool set_memory(__u16 machine, struct value cfa, struct value where, __u8 *saved,
@@ -318,7 +318,7 @@ static void set_saved(__u16 machine, struct value cfa, const struct cfi_register
 	}
 }
 
-/* ---- rules ----------------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------------------ */
 
 /* sp as it was in the caller is the CFA: all that rules know. */
 static bool sp_is_cfa(const struct cfi_register *sp)

@@ -44,7 +44,7 @@ void unwind_tables__free(struct unwind_tables *t)
 	free(t);
 }
 
-/* ---- adding ---------------------------------------------------------------------------------- */
+/* ---- adding ----------------------------------------------------------------------------------- */
 
 /* Where the next word goes. */
 struct packing {
@@ -136,7 +136,7 @@ int unwind_tables__add(struct unwind_tables *t, const struct cfi *cfi, struct fs
 	return 0;
 }
 
-/* ---- looking up ------------------------------------------------------------------------------ */
+/* ---- looking up ------------------------------------------------------------------------------- */
 
 const struct fs_unwind_rule *unwind_tables__rule(const struct unwind_tables *t,
 						 const struct fs_unwind_table *table,

@@ -26,7 +26,7 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* ---- objects by hand ------------------------------------------------------------------------- */
+/* ---- objects by hand -------------------------------------------------------------------------- */
 
 /* Headers, then .eh_frame_hdr, .eh_frame and code, each at an address of its own. */
 #define BASE         0x400000
@@ -313,7 +313,7 @@ static void check_sane(const struct cfi *cfi)
 	}
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
+/* ---- rows ------------------------------------------------------------------------------------- */
 
 static void test_function(void **state)
 {
@@ -375,7 +375,7 @@ static void test_neighbours(void **state)
 	cfi__free(cfi);
 }
 
-/* ---- instructions ---------------------------------------------------------------------------- */
+/* ---- instructions ----------------------------------------------------------------------------- */
 
 struct program {
 	const char *name;
@@ -538,7 +538,7 @@ static void test_arm64(void **state)
 	check_programs(EM_AARCH64, programs, ARRAY_SIZE(programs));
 }
 
-/* ---- expressions ----------------------------------------------------------------------------- */
+/* ---- expressions ------------------------------------------------------------------------------ */
 
 /* As binutils writes it for lazy and, N one less, for IBT-enabled PLTs */
 #define PLT(n)                                                                             \
@@ -633,7 +633,7 @@ static void test_expressions(void **state)
 	check_programs(EM_X86_64, programs, ARRAY_SIZE(programs));
 }
 
-/* ---- entries --------------------------------------------------------------------------------- */
+/* ---- entries ---------------------------------------------------------------------------------- */
 
 static void test_encodings(void **state)
 {
@@ -855,7 +855,7 @@ static void test_dropped_functions(void **state)
 	check_refused(&o, ENODATA);
 }
 
-/* ---- objects that are none ------------------------------------------------------------------- */
+/* ---- objects that are none -------------------------------------------------------------------- */
 
 static void test_refused(void **state)
 {
@@ -894,7 +894,7 @@ static void test_refused(void **state)
 	check_refused(&o, EBADMSG);
 }
 
-/* ---- real ones ------------------------------------------------------------------------------- */
+/* ---- real ones -------------------------------------------------------------------------------- */
 
 static void test_own_libraries(void **state)
 {

@@ -16,7 +16,7 @@
 #define WORDS  65536
 #define RULES  64
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------ */
 
 static struct fs_unwind_rule rule_no(unsigned int n)
 {
@@ -67,7 +67,7 @@ static struct file *file__random(unsigned int seed, __u64 start, size_t n, unsig
 	return f;
 }
 
-/* ---- tables ---------------------------------------------------------------------------------- */
+/* ---- tables ----------------------------------------------------------------------------------- */
 
 struct fixture {
 	__u32 words[WORDS];
@@ -143,7 +143,7 @@ static void add(struct fixture *f, const struct cfi *cfi, struct fs_unwind_table
 	assert_int_equal(out->kind, FS_UNWIND_ROWS);
 }
 
-/* ---- layout ---------------------------------------------------------------------------------- */
+/* ---- layout ----------------------------------------------------------------------------------- */
 
 static void test_layout(void **state)
 {
@@ -235,7 +235,7 @@ static void test_other_kinds(void **state)
 	fixture__free(f);
 }
 
-/* ---- limits ---------------------------------------------------------------------------------- */
+/* ---- limits ----------------------------------------------------------------------------------- */
 
 /* What was there is there, whatever was tried. */
 static void test_words_used_up(void **state)

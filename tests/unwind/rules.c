@@ -47,7 +47,7 @@ struct comparison {
 	int printed;
 };
 
-/* ---- a machine that is made up --------------------------------------------------------------- */
+/* ---- a machine that is made up ---------------------------------------------------------------- */
 
 struct machine {
 	unsigned int sp, fp, ra;
@@ -89,7 +89,7 @@ static void machine__make(struct machine *m, __u16 machine, __u64 ip)
 		m->regs[16] = ip;
 }
 
-/* ---- our word: the step that the kernel side makes ------------------------------------------- */
+/* ---- our word: the step that the kernel side makes -------------------------------------------- */
 
 static bool arm64;
 
@@ -130,7 +130,7 @@ static bool our_caller(const struct fs_unwind_rule *rule, struct machine *m, str
 	return c->end || end == FS_STACK_END_NR;
 }
 
-/* ---- the word of elfutils -------------------------------------------------------------------- */
+/* ---- the word of elfutils --------------------------------------------------------------------- */
 
 struct stack {
 	size_t n;
@@ -284,7 +284,7 @@ static bool their_caller(Dwarf_Frame *frame, const struct machine *m, bool signa
 	return ra == FOUND_VALUE && c->cfa;
 }
 
-/* ---- both ------------------------------------------------------------------------------------ */
+/* ---- both ------------------------------------------------------------------------------------- */
 
 static void print_ops(const char *what, const Dwarf_Op *ops, size_t n)
 {
