@@ -48,6 +48,7 @@ static __always_inline void stack_event_init(struct stack_state *ss, struct fs_s
 	ev->call = ss->call;
 	ev->room = room;
 	ev->copied = 0;
+	ev->pages = 0;
 	ev->mm = ss->mm;
 	ev->image = task_image(task);
 	ev->regs.ip = ss->regs.ip;
@@ -56,7 +57,10 @@ static __always_inline void stack_event_init(struct stack_state *ss, struct fs_s
 	ev->regs.lr = ss->regs.lr;
 }
 
-/* Copy up to `bytes` of the stack, behind room for frames. False: there was no room in the ring. */
+/*
+ * Copy up to `bytes` of the stack, behind room for frames. False: there was no room in the ring, or a page
+ * is not there.
+ */
 static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 have,
 					    const u32 room, const u32 bytes)
 {
@@ -70,15 +74,38 @@ static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 
 	stack_event_init(ss, ev, id, room, head + bytes);
 	bpf_probe_read_kernel(ev + sizeof(struct fs_stack_event), room * sizeof(u64),
 			      ss->frames_at);
+	asm volatile("" : "+r"(size)); /* the verifier wants the value itself checked */
 	if (size > bytes || bpf_probe_read_user(ev + head, size, (void *)ss->regs.sp)) {
-		/* some page of it is not there: as much as lies in this one */
-		size = PAGE_BYTES - (ss->regs.sp & (PAGE_BYTES - 1));
-		if (size > bytes)
-			size = bytes;
-		if (bpf_probe_read_user(ev + head, size, (void *)ss->regs.sp))
-			size = 0;
+		bpf_ringbuf_discard(ev, BPF_RB_NO_WAKEUP);
+		return false;
 	}
 	((struct fs_stack_event *)ev)->copied = size;
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+#define COPY_PAGES (COPY_LARGE / PAGE_BYTES)
+
+/* The same page by page: some of a large frame may never have been touched. */
+static __noinline bool stack_copy_pages(struct stack_state *ss, u32 id, u64 have)
+{
+	const u32 head = sizeof(struct fs_stack_event) + FS_STACK_FRAMES * sizeof(u64);
+	u64 base = ss->regs.sp & ~(PAGE_BYTES - 1UL), mask = 0;
+	u32 count = (have + (ss->regs.sp - base) + PAGE_BYTES - 1) / PAGE_BYTES;
+	void *rb = control_ring(), *ev;
+
+	ev = rb ? bpf_ringbuf_reserve(rb, head + COPY_LARGE, 0) : NULL;
+	if (!ev)
+		return false;
+	stack_event_init(ss, ev, id, FS_STACK_FRAMES, head + COPY_LARGE);
+	bpf_probe_read_kernel(ev + sizeof(struct fs_stack_event), FS_STACK_FRAMES * sizeof(u64),
+			      ss->frames_at);
+	for (u32 i = 0; i < COPY_PAGES && i < count; i++)
+		if (!bpf_probe_read_user(ev + head + i * PAGE_BYTES, PAGE_BYTES,
+					 (void *)base + i * PAGE_BYTES))
+			mask |= 1ULL << i;
+	((struct fs_stack_event *)ev)->copied = count < COPY_PAGES ? count * PAGE_BYTES : COPY_LARGE;
+	((struct fs_stack_event *)ev)->pages = mask;
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 	return true;
 }
@@ -109,6 +136,8 @@ static __noinline u32 stack_copy(struct stack_state *ss, struct mm_struct *mm)
 		sent = stack_copy_send(ss, id, have, COPY_FRAMES, COPY_MEDIUM);
 	else
 		sent = stack_copy_send(ss, id, have, COPY_FRAMES, COPY_SMALL);
+	if (!sent)
+		sent = stack_copy_pages(ss, id, have);
 	return sent ? id : 0;
 }
 

@@ -57,7 +57,7 @@ struct code_slot {
 };
 
 #define CODE_SLOTS  8 /* a power of two */
-#define STACK_READS 128
+#define STACK_READS 128 /* as well */
 
 /* A stack on its way to being known, and the last one; a task's. */
 struct stack_state {
@@ -116,7 +116,8 @@ static __always_inline long stack_read(struct stack_state *ss, u64 addr, u32 n, 
 		ss->repeatable = 0;
 		return 0;
 	}
-	ss->reads[i] = (u32)delta | (n == 2 ? READ_TWO : 0);
+	asm volatile("" : "+r"(i)); /* checked where it is used */
+	ss->reads[i & (STACK_READS - 1)] = (u32)delta | (n == 2 ? READ_TWO : 0);
 	ss->nreads = i + 1;
 	hash_add(&ss->read, out[0]);
 	if (n == 2)

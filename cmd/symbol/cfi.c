@@ -44,11 +44,30 @@ static __u64 find_sigreturn(const struct cfi_object *o, const struct cfi_source 
 static const struct fs_unwind_rule none = { .cfa = FS_CFA_NONE };
 
 struct compiling {
+	const struct cfi_object *object;
+	const struct cfi_source *source;
 	struct cfi_rows rows;
 	__u64 end;       /* what has been said goes to here */
 	__u64 sigreturn; /* no entry is for it, if its size is not 0 */
 	__u32 sigreturn_size;
 };
+
+/* The C runtime's own code between what has been said and `offset`, or the end of the segment. */
+static int add_crt(struct compiling *c, __u64 offset)
+{
+	const struct cfi_segment *s = c->end ? cfi_object__code_at(c->object, c->end) : NULL;
+	__u64 start = c->end, end;
+
+	if (!s) { /* from the beginning of the segment */
+		s = cfi_object__code_at(c->object, offset);
+		start = s ? s->offset : 0;
+	}
+	if (!s || start >= offset)
+		return 0;
+	end = s->offset + s->size;
+	return cfi_crt__gap(c->object, c->source, start, end < offset ? end : offset, end < offset,
+			    &c->rows);
+}
 
 /* Up to `offset` nothing is said, but for the return from signals. */
 static int add_gap(struct compiling *c, __u64 offset)
@@ -65,7 +84,9 @@ static int add_gap(struct compiling *c, __u64 offset)
 		c->end = c->sigreturn + c->sigreturn_size;
 		c->sigreturn_size = 0;
 	}
-	return err || !c->rows.n || c->end >= offset ? err : cfi_rows__add(&c->rows, c->end, &none);
+	if (!err && c->rows.n && c->end < offset)
+		err = cfi_rows__add(&c->rows, c->end, &none);
+	return err ? err : add_crt(c, offset);
 }
 
 /* Of code that two entries speak of the one that begins first says what holds. */
@@ -107,7 +128,7 @@ static void *shrink(void *p, size_t n, size_t size)
 
 static int make(struct cfi *cfi, const struct cfi_object *o, const struct cfi_source *source)
 {
-	struct compiling c = {};
+	struct compiling c = { .object = o, .source = source };
 	struct cfi_entries e;
 	int err = cfi_entries__read(&e, o);
 

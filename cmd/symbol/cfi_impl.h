@@ -118,6 +118,9 @@ void cfi_object__free(struct cfi_object *o);
 /* The executable segment that has the code at an address, or NULL. */
 const struct cfi_segment *cfi_object__code(const struct cfi_object *o, __u64 vaddr);
 
+/* The executable segment at an offset of the file, or NULL. */
+const struct cfi_segment *cfi_object__code_at(const struct cfi_object *o, __u64 offset);
+
 /* Copy bytes of the source; false where it has not got them. */
 bool cfi_source__copy(const struct cfi_source *source, __u64 offset, void *buf, size_t size);
 
@@ -231,6 +234,15 @@ bool cfi_program__begin(struct cfi_cie *cie, struct bytes instructions);
  */
 int cfi_program__run(const struct cfi_cie *cie, const struct cfi_fde *fde,
 		     const struct cfi_object *o, __u64 from, struct cfi_rows *rows);
+
+/* ---- what has no entry (cfi_crt.c) ------------------------------------------------------------ */
+
+/*
+ * Add rows for the C runtime's own code where [start, end) of the file, of which no entry speaks, holds
+ * any; last: nothing follows in the segment. 0 or the error of cfi_rows__add().
+ */
+int cfi_crt__gap(const struct cfi_object *o, const struct cfi_source *source, __u64 start, __u64 end,
+		 bool last, struct cfi_rows *rows);
 
 /* ---- rules (cfi_rule.c) ----------------------------------------------------------------------- */
 

@@ -142,6 +142,17 @@ const struct cfi_segment *cfi_object__code(const struct cfi_object *o, __u64 vad
 	return segment_at(o, vaddr, true);
 }
 
+const struct cfi_segment *cfi_object__code_at(const struct cfi_object *o, __u64 offset)
+{
+	for (size_t i = 0; i < o->nsegments; i++) {
+		const struct cfi_segment *s = &o->segments[i];
+
+		if (s->exec && offset >= s->offset && offset - s->offset < s->size)
+			return s;
+	}
+	return NULL;
+}
+
 /* ---- .eh_frame -------------------------------------------------------------------------------- */
 
 static int read_eh_frame(struct cfi_object *o, const struct cfi_source *source, __u64 offset,

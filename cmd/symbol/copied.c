@@ -7,14 +7,25 @@
 struct copy {
 	const char *bytes;
 	__u64 bottom, size;
-	bool short_; /* something beyond its end was asked for */
+	__u64 pages; /* see struct fs_stack_event */
+	bool short_; /* something that is not in it was asked for */
 };
+
+#define PAGE_SHIFT 12 /* as the kernel side counts pages */
+
+static bool copy__has(const struct copy *c, __u64 at, __u64 len)
+{
+	if (at >= c->size || len > c->size - at)
+		return false;
+	return !c->pages || ((c->pages >> (at >> PAGE_SHIFT) & 1) &&
+			     (c->pages >> ((at + len - 1) >> PAGE_SHIFT) & 1));
+}
 
 static int copy__read(struct copy *c, __u64 addr, unsigned int n, __u64 *out)
 {
 	__u64 at = addr - c->bottom, len = n * sizeof(*out);
 
-	if (at >= c->size || len > c->size - at) {
+	if (!copy__has(c, at, len)) {
 		c->short_ = addr >= c->bottom;
 		return -1;
 	}
@@ -86,8 +97,9 @@ void unwind_event(const struct unwind_tables *t, const struct fs_stack_event *ev
 	__u8 call = ev->call;
 	struct copy copy = {
 		.bytes = (const char *)(event_frames(ev) + ev->room),
-		.bottom = regs.sp,
+		.bottom = ev->pages ? regs.sp >> PAGE_SHIFT << PAGE_SHIFT : regs.sp,
 		.size = ev->copied,
+		.pages = ev->pages,
 	};
 	int end = ev->end;
 
