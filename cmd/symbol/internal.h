@@ -51,7 +51,7 @@ int open_file__fd(struct open_files *all, struct open_file *f);
 /* Close it for good. */
 void open_file__clear(struct open_files *all, struct open_file *f);
 
-/* ---- objects: object.c, sources.c ------------------------------------------------------------- */
+/* ---- objects: object.c, debugfile.c, debugdata.c, plt.c ---------------------------------------- */
 
 struct object_key {
 	__u64 ino;
@@ -72,7 +72,7 @@ struct plt {
 
 struct frame_key {
 	__u64 offset;
-	__u64 kind; /* of look-up: enum in object.c */
+	__u64 kind; /* of look-up: the enum of object.c */
 };
 
 /* What a look-up gave. */
