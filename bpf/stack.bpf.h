@@ -120,6 +120,7 @@ static __noinline u32 stack_copy(struct stack_state *ss, struct mm_struct *mm)
 	bool sent;
 
 	ss->sent = 1;
+	code_announce(ss, ss->regs.ip - ss->call);
 	/* a part of the ring is for all else */
 	if (!rb || bpf_ringbuf_query(rb, BPF_RB_AVAIL_DATA) >
 			   bpf_ringbuf_query(rb, BPF_RB_RING_SIZE) / 4 * 3)

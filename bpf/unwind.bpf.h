@@ -229,7 +229,7 @@ __noinline u32 code_find(struct stack_state *ss, u64 addr)
 	struct fs_unwind_table *table;
 	struct code_slot *code;
 	struct vma_copy *c;
-	u32 keep;
+	u32 keep, *id;
 	u64 vma;
 
 	if (!ss || !look)
@@ -249,13 +249,11 @@ __noinline u32 code_find(struct stack_state *ss, u64 addr)
 	if (c->file && c->ops) {
 		file_key((void *)c->file, &look->file);
 		code->mapped_file = 1;
-		code->file_id = file_id((void *)c->file, &look->file);
+		id = bpf_map_lookup_elem(&files, &look->file);
 		table = bpf_map_lookup_elem(&unwind_tables, &look->file);
-		if (table) {
+		if (id && table) {
+			code->file_id = *id;
 			code->table = *table;
-		} else { /* told of the mapping, the loader reads the file */
-			region_fill(mm, vma, look, addr, &ss->slot);
-			loader_wake();
 		}
 	} else if (c->ops && c->start == vdso_base(mm)) {
 		code->offset = 0;
@@ -267,6 +265,24 @@ __noinline u32 code_find(struct stack_state *ss, u64 addr)
 		code->table.at = vdso_table.at;
 	}
 	return keep;
+}
+
+/*
+ * Code of which the loader has to read the file: tell it of file and mapping. Not where the code is
+ * found: the programs called there would not fit on the stack.
+ */
+static __always_inline void code_announce(struct stack_state *ss, u64 addr)
+{
+	struct mm_struct *mm = (void *)*(volatile u64 *)&ss->mm; /* a number to the verifier */
+	struct lookup *look = this_lookup();
+	u64 vma;
+
+	if (!look || !vma_find(mm, addr, &look->vma, &vma) || !look->vma.file)
+		return;
+	file_key((void *)look->vma.file, &look->file);
+	file_id((void *)look->vma.file, &look->file);
+	region_fill(mm, vma, look, addr, &ss->slot);
+	loader_wake();
 }
 
 static __always_inline u32 code_at(struct stack_state *ss, u64 addr)
