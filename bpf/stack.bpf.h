@@ -104,29 +104,34 @@ static __noinline bool stack_copy_pages(struct stack_state *ss, u32 id, u64 have
 		if (!bpf_probe_read_user(ev + head + i * PAGE_BYTES, PAGE_BYTES,
 					 (void *)base + i * PAGE_BYTES))
 			mask |= 1ULL << i;
-	((struct fs_stack_event *)ev)->copied = count < COPY_PAGES ? count * PAGE_BYTES : COPY_LARGE;
+	((struct fs_stack_event *)ev)->copied = count < COPY_PAGES ? count * PAGE_BYTES :
+								     COPY_LARGE;
 	((struct fs_stack_event *)ev)->pages = mask;
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 	return true;
 }
 
-/* The stack's mapping from sp on, sent with what is known. Returns its id, 0: it could not be sent. */
-static __noinline u32 stack_copy(struct stack_state *ss, struct mm_struct *mm)
+/*
+ * What is between sp and the stack's upper end, sent with what is known of the stack. Returns its id; 0:
+ * it is lost, and counted.
+ */
+__noinline u32 stack_copy(void)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct stack_state *ss = stack_state(task);
 	struct lookup *look = this_lookup();
+	struct mm_struct *mm = task->mm;
 	u32 id = next_id(ID_STACK);
 	void *rb = control_ring();
 	u64 vma, have, top;
-	bool sent;
+	bool sent = false;
 
-	ss->sent = 1;
-	code_announce(ss, ss->regs.ip - ss->call);
 	/* a part of the ring is for all else */
-	if (!rb || bpf_ringbuf_query(rb, BPF_RB_AVAIL_DATA) >
-			   bpf_ringbuf_query(rb, BPF_RB_RING_SIZE) / 4 * 3)
-		return 0;
-	if (!look || !vma_find(mm, ss->regs.sp, &look->vma, &vma))
-		return 0;
+	if (!ss || !mm || !rb || !look ||
+	    bpf_ringbuf_query(rb, BPF_RB_AVAIL_DATA) >
+		    bpf_ringbuf_query(rb, BPF_RB_RING_SIZE) / 4 * 3 ||
+	    !vma_find(mm, ss->regs.sp, &look->vma, &vma))
+		goto out;
 	top = KERNEL_READ(mm, start_stack); /* above: arguments and environment */
 	if (top < ss->regs.sp || top > look->vma.end)
 		top = look->vma.end;
@@ -139,7 +144,35 @@ static __noinline u32 stack_copy(struct stack_state *ss, struct mm_struct *mm)
 		sent = stack_copy_send(ss, id, have, COPY_FRAMES, COPY_SMALL);
 	if (!sent)
 		sent = stack_copy_pages(ss, id, have);
+out:
+	if (!sent)
+		count_loss(FS_LOSS_STACK);
 	return sent ? id : 0;
+}
+
+/*
+ * Tell the loader of the code at which the walk ended: it reads the file. A program's functions share
+ * 512 bytes of stack, so that this one is called by none of the others here.
+ */
+__noinline u32 stack_announce(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct stack_state *ss = stack_state(task);
+	struct lookup *look = this_lookup();
+	struct mm_struct *mm;
+	u64 vma, addr;
+
+	if (!ss || !look)
+		return 0;
+	mm = (void *)*(volatile u64 *)&ss->mm; /* a number to the verifier */
+	addr = ss->regs.ip - ss->call;
+	if (!vma_find(mm, addr, &look->vma, &vma) || !look->vma.file)
+		return 0;
+	file_key((void *)look->vma.file, &look->file);
+	file_id((void *)look->vma.file, &look->file);
+	region_fill(mm, vma, look, addr, &ss->slot);
+	loader_wake();
+	return 0;
 }
 
 static __always_inline u32 stack_send(struct stack_state *ss)
@@ -239,18 +272,19 @@ static __always_inline bool stack_walk(struct stack_state *ss, struct task_struc
 static __always_inline bool stack_repeatable(const struct stack_state *ss, struct mm_struct *mm)
 {
 	return ss->repeatable && !ss->event.nkernel && ss->end != FS_STACK_EXEC &&
-	       ss->end != FS_STACK_COPIED && mm_seq_quiet(ss->seq) && mm_seq(mm) == ss->seq;
+	       mm_seq_quiet(ss->seq) && mm_seq(mm) == ss->seq;
 }
 
+/* Of what stack_walked() returns: events were sent for the stack; it has to be copied. */
 #define STACK_SENT (1ULL << 32)
+#define STACK_COPY (1ULL << 33)
 
 /*
  * Take the stack of the current task as it is now, with the nkernel frames that stand in its state
  * already; `exec`: in execve, where there is no user stack. Returns its id, 0 where it is lost, and
- * counted; and STACK_SENT where events were sent for it. A global function, so that the verifier
- * goes through it once.
+ * counted; and STACK_ bits. A global function, so that the verifier goes through it once.
  */
-__noinline u64 stack_take(u32 nkernel, u32 exec)
+__noinline u64 stack_walked(u32 nkernel, u32 exec)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct stack_state *ss = stack_state(task);
@@ -267,7 +301,9 @@ __noinline u64 stack_take(u32 nkernel, u32 exec)
 		ss->end = FS_STACK_EXEC;
 	else if (cfg.user_stacks && !stack_walk(ss, task))
 		return ss->last_id;
-	id = ss->end == FS_STACK_COPIED ? stack_copy(ss, mm) : stack_id(ss, image);
+	if (ss->end == FS_STACK_COPIED)
+		return STACK_COPY;
+	id = stack_id(ss, image);
 	if (!id)
 		count_loss(FS_LOSS_STACK);
 	if (id && stack_repeatable(ss, mm)) {
@@ -278,6 +314,17 @@ __noinline u64 stack_take(u32 nkernel, u32 exec)
 		ss->last_read = ss->read;
 	}
 	return ss->sent ? id | STACK_SENT : id;
+}
+
+/* The stack of the current task, copied if need be: as stack_walked(), without STACK_COPY. */
+static __always_inline u64 stack_take(u32 nkernel, u32 exec)
+{
+	u64 taken = stack_walked(nkernel, exec);
+
+	if (!(taken & STACK_COPY))
+		return taken;
+	stack_announce(); /* the file, before the stack that leads into it */
+	return stack_copy() | STACK_SENT;
 }
 
 /*

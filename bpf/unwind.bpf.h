@@ -56,7 +56,7 @@ struct code_slot {
 	struct fs_unwind_table table; /* kind 0: none, or none yet */
 };
 
-#define CODE_SLOTS  8 /* a power of two */
+#define CODE_SLOTS  8   /* a power of two */
 #define STACK_READS 128 /* as well */
 
 /* A stack on its way to being known, and the last one; a task's. */
@@ -265,24 +265,6 @@ __noinline u32 code_find(struct stack_state *ss, u64 addr)
 		code->table.at = vdso_table.at;
 	}
 	return keep;
-}
-
-/*
- * Code of which the loader has to read the file: tell it of file and mapping. Not where the code is
- * found: the programs called there would not fit on the stack.
- */
-static __always_inline void code_announce(struct stack_state *ss, u64 addr)
-{
-	struct mm_struct *mm = (void *)*(volatile u64 *)&ss->mm; /* a number to the verifier */
-	struct lookup *look = this_lookup();
-	u64 vma;
-
-	if (!look || !vma_find(mm, addr, &look->vma, &vma) || !look->vma.file)
-		return;
-	file_key((void *)look->vma.file, &look->file);
-	file_id((void *)look->vma.file, &look->file);
-	region_fill(mm, vma, look, addr, &ss->slot);
-	loader_wake();
 }
 
 static __always_inline u32 code_at(struct stack_state *ss, u64 addr)

@@ -192,8 +192,8 @@ static int arm64_gap(const struct gap *g, struct cfi_rows *rows)
 
 /* ---- both ------------------------------------------------------------------------------------- */
 
-int cfi_crt__gap(const struct cfi_object *o, const struct cfi_source *source, __u64 start, __u64 end,
-		 bool last, struct cfi_rows *rows)
+int cfi_crt__gap(const struct cfi_object *o, const struct cfi_source *source, __u64 start,
+		 __u64 end, bool last, struct cfi_rows *rows)
 {
 	struct gap g = { .offset = start };
 

@@ -241,8 +241,8 @@ int cfi_program__run(const struct cfi_cie *cie, const struct cfi_fde *fde,
  * Add rows for the C runtime's own code where [start, end) of the file, of which no entry speaks, holds
  * any; last: nothing follows in the segment. 0 or the error of cfi_rows__add().
  */
-int cfi_crt__gap(const struct cfi_object *o, const struct cfi_source *source, __u64 start, __u64 end,
-		 bool last, struct cfi_rows *rows);
+int cfi_crt__gap(const struct cfi_object *o, const struct cfi_source *source, __u64 start,
+		 __u64 end, bool last, struct cfi_rows *rows);
 
 /* ---- rules (cfi_rule.c) ----------------------------------------------------------------------- */
 
