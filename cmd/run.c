@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/kind_names.h"
 #include "base/log.h"
+#include "live/whom.h"
 
 #define OUT_BUFFER   (256 * 1024)
 #define POLL_BUSY_MS 2
@@ -213,12 +215,15 @@ static int take_snapshot(struct run *r)
 static void prepare_stacks(struct run *r)
 {
 	const struct options *o = r->o;
+	char path[PATH_MAX];
 
 	if (!r->stacks)
 		return;
 	stacks__prepare(r->stacks, getpid());
 	for (size_t i = 0; i < o->target.pids.n; i++)
 		stacks__prepare(r->stacks, o->target.pids.ids[i]);
+	if (o->target.argv && !program_path(o->target.argv[0], path, sizeof(path)))
+		stacks__prepare_program(r->stacks, path);
 }
 
 int run__start(struct run *r)

@@ -2,16 +2,20 @@
 #include "stacks.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "symbol/cfi.h"
+#include "symbol/needed.h"
 #include "symbol/tables.h"
 
 /* What is known of the code of a file. */
@@ -146,6 +150,86 @@ void stacks__prepare(struct stacks *st, __u32 pid)
 		add_vdso(st);
 	if (pid)
 		space__read_codes(st->space, pid);
+}
+
+/*
+ * Where libraries mostly are (ld.so(8)). What is elsewhere is met when it is mapped, and costs copies of
+ * stacks until then.
+ */
+static const char *const library_dirs[] = {
+#if defined(__x86_64__)
+	"/lib/x86_64-linux-gnu",
+	"/usr/lib/x86_64-linux-gnu",
+#elif defined(__aarch64__)
+	"/lib/aarch64-linux-gnu",
+	"/usr/lib/aarch64-linux-gnu",
+#endif
+	"/lib64",
+	"/usr/lib64",
+	"/usr/local/lib",
+	"/lib",
+	"/usr/lib",
+};
+
+#define MAX_NEEDED 64
+
+struct needed {
+	struct stacks *st;
+	unsigned int n;
+};
+
+static void need(void *ctx, const char *name);
+
+static bool expect(struct needed *needed, const char *path)
+{
+	int fd;
+
+	if (access(path, R_OK) || !space__expect(needed->st->space, path))
+		return false;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0 && ++needed->n < MAX_NEEDED)
+		elf_needed(fd, need, needed);
+	if (fd >= 0)
+		close(fd);
+	return true;
+}
+
+/* A library of a library was seen often: what it needs is not looked at again. */
+static bool is_expected(const struct stacks *st, const char *path)
+{
+	struct stat file;
+
+	if (stat(path, &file))
+		return false;
+	for (const struct code_file *f = st->files; f; f = f->hh.next)
+		if (f->key.ino == file.st_ino)
+			return true;
+	return false;
+}
+
+static void need(void *ctx, const char *name)
+{
+	struct needed *needed = ctx;
+	char path[PATH_MAX];
+
+	if (strchr(name, '/')) {
+		if (!is_expected(needed->st, name))
+			expect(needed, name);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(library_dirs) / sizeof(library_dirs[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", library_dirs[i], name);
+		if (is_expected(needed->st, path) || expect(needed, path))
+			return;
+	}
+}
+
+void stacks__prepare_program(struct stacks *st, const char *path)
+{
+	struct needed needed = { .st = st };
+
+	if (!is_expected(st, path))
+		expect(&needed, path);
 }
 
 void stacks__log(const struct stacks *st)

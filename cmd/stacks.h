@@ -20,8 +20,12 @@ void stacks__free(struct stacks *st);
 void stacks__opened(struct stacks *st, const struct file *file, int fd,
 		    const struct elf_layout *elf);
 
-/* Code that is likely to be met: what processes (0: all) have mapped. */
+/*
+ * Code that is likely to be met: what a process has mapped, and what a program is and needs (its
+ * interpreter and libraries, as far as they are in the usual directories).
+ */
 void stacks__prepare(struct stacks *st, __u32 pid);
+void stacks__prepare_program(struct stacks *st, const char *path);
 
 /* A stack has come. 0 or -ENOMEM. */
 int stacks__event(struct stacks *st, const struct fs_stack_event *ev);

@@ -216,20 +216,26 @@ static bool file_is_32bit(const char *path)
 	return is;
 }
 
-bool program_is_32bit(const char *name)
+int program_path(const char *name, char *buf, size_t size)
 {
 	const char *dirs = getenv("PATH"), *end;
-	char path[PATH_MAX];
 
 	if (strchr(name, '/'))
-		return file_is_32bit(name);
+		return snprintf(buf, size, "%s", name) < (int)size ? 0 : -ENAMETOOLONG;
 	for (; dirs && *dirs; dirs = *end ? end + 1 : end) {
 		end = strchrnul(dirs, ':');
-		snprintf(path, sizeof(path), "%.*s/%s", (int)(end - dirs), dirs, name);
-		if (!access(path, X_OK))
-			return file_is_32bit(path);
+		snprintf(buf, size, "%.*s/%s", (int)(end - dirs), dirs, name);
+		if (!access(buf, X_OK))
+			return 0;
 	}
-	return false;
+	return -ENOENT;
+}
+
+bool program_is_32bit(const char *name)
+{
+	char path[PATH_MAX];
+
+	return !program_path(name, path, sizeof(path)) && file_is_32bit(path);
 }
 
 bool process_is_32bit(__u32 pid)

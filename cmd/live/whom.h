@@ -36,6 +36,9 @@ void cgroup_ref__default(const struct btf *btf, struct cgroup_ref *out);
 /* Path of a cgroup of that hierarchy, below its mount. 0 or -errno. */
 int cgroup_ref__path(const struct cgroup_ref *ref, __u64 id, char *buf, size_t size);
 
+/* The file that execvp(3) would execute by this name. 0, -ENOENT or -ENAMETOOLONG. */
+int program_path(const char *name, char *buf, size_t size);
+
 /* Is the program that execvp(3) would find by this name, or that a process runs, a 32-bit one? */
 bool program_is_32bit(const char *name);
 bool process_is_32bit(__u32 pid);

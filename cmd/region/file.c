@@ -2,6 +2,7 @@
 /* Files that are mapped, and the ELF layout of those that are objects. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,26 +262,19 @@ static int open_object(const struct named_file *f, __u32 pid, __u64 start, __u64
 	return fd;
 }
 
-void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 start, __u64 end)
+/* What the open file of an object is, told to all its names; fd -1: it cannot be opened. */
+static void object__read(struct space *sp, struct named_file *f, int fd)
 {
 	struct object *o = f->object;
 	struct named_file *other;
-	int fd = -1;
 
-	if (o->tried || (o->failures && o->failed_pid == pid))
+	if (o->tried)
 		return;
-	if (S_ISREG(o->mode))
-		fd = open_object(f, pid, start, end);
 	if (fd >= 0)
 		o->elf = elf_layout__read(fd);
-	o->failed_pid = pid;
-	o->tried = fd >= 0 || !S_ISREG(o->mode) || ++o->failures == MAX_FAILURES;
-	if (o->tried && sp->ops.opened)
+	o->tried = true;
+	if (sp->ops.opened)
 		sp->ops.opened(sp->ops.opened_ctx, &f->f, fd, o->elf);
-	if (fd >= 0)
-		close(fd);
-	if (!o->tried)
-		return;
 	for (other = o->files; other; other = other->next) {
 		other->f.elf = o->elf;
 		other->f.elf_tried = true;
@@ -289,55 +283,104 @@ void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 sta
 		sp->ops.elf_found(sp->ops.ctx, &f->f, o->elf);
 }
 
-/* i_generation of the file of a mapping; 0 where the file system does not tell. */
-static __u32 map_generation(__u32 pid, const struct proc_map *map)
+void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 start, __u64 end)
 {
-	char path[96];
-	int fd, generation = 0;
+	struct object *o = f->object;
+	int fd = -1;
 
-	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid,
-		 (unsigned long long)map->start, (unsigned long long)map->end);
-	fd = open_checked(path, NULL);
-	if (fd < 0)
-		return 0;
-	if (ioctl(fd, FS_IOC_GETVERSION, &generation))
-		generation = 0;
-	close(fd);
-	return generation;
+	if (o->tried || (o->failures && o->failed_pid == pid))
+		return;
+	if (S_ISREG(o->mode))
+		fd = open_object(f, pid, start, end);
+	o->failed_pid = pid;
+	if (fd >= 0 || !S_ISREG(o->mode) || ++o->failures == MAX_FAILURES)
+		object__read(sp, f, fd);
+	if (fd >= 0)
+		close(fd);
 }
 
-struct named_file *file__of_map(struct space *sp, const struct proc_map *map, __u32 pid)
+/* i_generation; 0 where the file system does not tell. */
+static __u32 generation_of(int fd)
 {
-	char buf[sizeof(struct fs_file_event) + 8];
-	struct fs_file_event *ev = (void *)buf;
-	struct named_file *f;
-	struct object *o;
+	int generation = 0;
 
-	for (o = sp->objects; o; o = o->hh.next)
-		if (o->key.ino == map->ino && o->key.dev == map->dev && o->files)
-			return o->files;
-	memset(buf, 0, sizeof(buf));
-	*ev = (struct fs_file_event){ .id = FS_FRAME_VDSO - 1 - sp->own_files++,
-				      .dev = map->dev,
-				      .ino = map->ino,
-				      .generation = map_generation(pid, map),
-				      .mode = S_IFREG };
-	o = object__get(sp, ev);
-	f = o ? calloc(1, sizeof(*f) + strlen(map->name) + 1) : NULL;
+	return ioctl(fd, FS_IOC_GETVERSION, &generation) ? 0 : generation;
+}
+
+static struct named_file *file__own(struct space *sp, struct object_key key, const char *path)
+{
+	const struct fs_file_event ev = { .id = FS_FRAME_VDSO - 1 - sp->own_files,
+					  .dev = key.dev,
+					  .ino = key.ino,
+					  .generation = key.generation,
+					  .mode = S_IFREG };
+	struct object *o = object__get(sp, &ev);
+	struct named_file *f = o ? calloc(1, sizeof(*f) + strlen(path) + 1) : NULL;
+
 	if (!f)
 		return NULL;
-	f->f.id = ev->id;
-	f->f.dev = ev->dev;
-	f->f.ino = ev->ino;
-	f->f.generation = ev->generation;
-	f->f.path = strcpy(f->buf, map->name);
+	sp->own_files++;
+	f->f.id = ev.id;
+	f->f.dev = ev.dev;
+	f->f.ino = ev.ino;
+	f->f.generation = ev.generation;
+	f->f.path = strcpy(f->buf, path);
 	f->f.name = strrchr(f->buf, '/') ? strrchr(f->buf, '/') + 1 : f->buf;
+	f->f.elf = o->elf;
+	f->f.elf_tried = o->tried;
 	f->object = o;
 	f->path_complete = f->buf[0] == '/';
 	f->next = o->files;
 	o->files = f;
-	if (id_table__set(&sp->files, f->f.id, f))
-		return NULL;
-	file__read_elf(sp, f, pid, map->start, map->end);
+	return id_table__set(&sp->files, f->f.id, f) ? NULL : f;
+}
+
+struct named_file *file__of_map(struct space *sp, const struct proc_map *map, __u32 pid)
+{
+	struct object_key key = { .ino = map->ino, .dev = map->dev };
+	struct named_file *f;
+	struct object *o;
+	char path[96];
+	int fd;
+
+	for (o = sp->objects; o; o = o->hh.next)
+		if (o->key.ino == map->ino && o->key.dev == map->dev && o->files)
+			return o->files;
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid,
+		 (unsigned long long)map->start, (unsigned long long)map->end);
+	fd = open_checked(path, NULL);
+	if (fd >= 0) {
+		key.generation = generation_of(fd);
+		close(fd);
+	}
+	f = file__own(sp, key, map->name);
+	if (f)
+		file__read_elf(sp, f, pid, map->start, map->end);
 	return f;
+}
+
+const struct file *space__expect(struct space *sp, const char *path)
+{
+	struct object_key key = {};
+	struct named_file *f = NULL;
+	struct object *o;
+	struct stat st;
+	char real[PATH_MAX];
+	int fd;
+
+	if (!realpath(path, real))
+		return NULL;
+	fd = open_checked(real, NULL);
+	if (fd >= 0 && !fstat(fd, &st)) {
+		key.ino = st.st_ino;
+		key.dev = major(st.st_dev) << 20 | minor(st.st_dev);
+		key.generation = generation_of(fd);
+		HASH_FIND(hh, sp->objects, &key, sizeof(key), o);
+		f = o && o->files ? o->files : file__own(sp, key, real);
+	}
+	if (f)
+		object__read(sp, f, fd);
+	if (fd >= 0)
+		close(fd);
+	return f ? &f->f : NULL;
 }

@@ -107,6 +107,12 @@ int space__event(struct space *sp, const struct fs_head *ev);
 /* Where the fault fell, as things stood when the last event was applied. Never fails. */
 void space__place(struct space *sp, const struct fs_fault *f, struct place *out);
 
+/*
+ * A file that will be mapped: it is opened, and told to space_ops.opened. NULL: it is not there, or no
+ * regular file, or no memory.
+ */
+const struct file *space__expect(struct space *sp, const char *path);
+
 /* Take the executable mappings of a process from /proc/PID/maps. 0, -ENOMEM, -ESRCH or -errno. */
 int space__read_codes(struct space *sp, __u32 pid);
 

@@ -316,6 +316,15 @@ static bool is_better(const char *name, const char *than)
 	return a != b ? a > b : strcmp(name, than) < 0;
 }
 
+/* "foo@@GLIBC_2.34", as .symtab has it, is foo to people; "foo@plt" is not of a symbol table. */
+static void cut_version(char *name)
+{
+	char *at = strchr(name + 1, '@');
+
+	if (at)
+		*at = '\0';
+}
+
 int symtab__name(const struct symtab *t, const struct symbol *s, __u64 addr, char *buf)
 {
 	const struct symbol *end = t->v + t->n, *other;
@@ -331,5 +340,7 @@ int symtab__name(const struct symtab *t, const struct symbol *s, __u64 addr, cha
 			strcpy(buf, rival);
 		err = 0;
 	}
+	if (!err)
+		cut_version(buf);
 	return err;
 }
