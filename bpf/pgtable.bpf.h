@@ -158,33 +158,38 @@ static __always_inline bool table_step(struct entry *e, u64 *table, u64 addr, u6
  * touched; level says where the walk ended). Level 0: tables cannot be read.
  *
  * The table of PMDs that the last walk came through is kept, for one GiB of addresses and as long as
- * the task's VMAs are known to be the same: it lives as long as one of them needs it.
+ * the address space is known to be the same: it lives as long as one of its VMAs needs it.
  */
-static __always_inline struct entry table_walk(struct task_state *st, struct mm_struct *mm,
-					       u64 addr)
+static __always_inline struct entry table_walk_from(u64 pgd, struct pmd_cache *pmd, u64 addr)
 {
 	u64 map = cfg.tables ? tables.direct_map : 0, table;
 	struct entry e = {};
 
 	if (!map)
 		return e;
-	if (st->pmd_gib == (addr >> 30) + 1) {
-		table = st->pmd_table;
+	if (pmd->gib == (addr >> 30) + 1) {
+		table = pmd->table;
 	} else {
-		table = (u64)mm->pgd;
+		table = pgd;
 		if (tables.levels == 5 && table_step(&e, &table, addr, map, 5))
 			return e;
 		if (table_step(&e, &table, addr, map, 4))
 			return e;
 		if (table_step(&e, &table, addr, map, PUD_LEVEL))
 			return e;
-		st->pmd_gib = (addr >> 30) + 1;
-		st->pmd_table = table;
+		pmd->gib = (addr >> 30) + 1;
+		pmd->table = table;
 	}
 	if (table_step(&e, &table, addr, map, PMD_LEVEL))
 		return e;
 	table_step(&e, &table, addr, map, PTE_LEVEL);
 	return e;
+}
+
+static __always_inline struct entry table_walk(struct task_state *st, struct mm_struct *mm,
+					       u64 addr)
+{
+	return table_walk_from((u64)mm->pgd, &st->pmd, addr);
 }
 
 #endif /* FS_PGTABLE_BPF_H */

@@ -158,7 +158,7 @@ static __noinline int fault_late(struct task_struct *task, struct task_state *st
 
 	if (mm && st->mm == (u64)mm) {
 		if (mm_seq(mm) != st->seq)
-			st->pmd_gib = 0;
+			st->pmd.gib = 0;
 		after = table_walk(st, mm, st->addr);
 	}
 	fault_succeeded(task, st, after, task->maj_flt != st->maj_before, 0);

@@ -383,7 +383,7 @@ static __noinline u32 region_restart(struct task_struct *task, struct task_state
 	}
 	st->mm = (u64)mm;
 	st->seq = seq;
-	st->pmd_gib = 0;
+	st->pmd.gib = 0;
 	return 0;
 }
 

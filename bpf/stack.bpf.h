@@ -21,8 +21,6 @@ ID_SETS(stack_ids);
 
 #define KERNEL_SKIP_MAX 16
 
-#define PAGE_BYTES 4096
-
 #define COPY_FRAMES 24 /* with it; deeper stacks that are cut off so late take the large room */
 
 static __always_inline struct stack_state *stack_state(struct task_struct *task)
@@ -233,11 +231,15 @@ static __always_inline void stack_begin(struct stack_state *ss, struct task_stru
 	ss->own_addresses = 0;
 	ss->repeatable = cfg.lock_seq;
 	ss->sent = 0;
+	ss->torn = 0;
+	ss->page = 0;
+	ss->pgd = (u64)mm->pgd;
 	ss->event.nkernel = nkernel;
 	ss->event.nuser = 0;
 	if (!cfg.lock_seq || ss->code_mm != (u64)mm || ss->code_seq != ss->seq) {
 		ss->code_mm = (u64)mm;
 		ss->code_seq = ss->seq;
+		ss->pmd.gib = 0;
 		for (u32 i = 0; i < CODE_SLOTS; i++)
 			ss->codes[i].start = ss->codes[i].end = 0;
 	}
@@ -265,6 +267,10 @@ static __always_inline bool stack_walk(struct stack_state *ss, struct task_struc
 		return true;
 	}
 	bpf_loop(FS_STACK_USER + 1, unwind_frame, &u, 0);
+	if (ss->torn || !stack_page_holds(ss)) {
+		ss->end = FS_STACK_UNREADABLE;
+		ss->repeatable = 0;
+	}
 	return true;
 }
 

@@ -24,6 +24,14 @@ struct vma_slot {
 };
 
 /*
+ * A table of PMDs: kept for one GiB of addresses, as long as the address space is known to be the same.
+ */
+struct pmd_cache {
+	u64 gib; /* GiB of addresses + 1 that the table is for; 0: none */
+	u64 table;
+};
+
+/*
  * What is known of a thread. A fault clears 4 KiB of memory, which drives other lines out of the
  * nearest cache: what every fault touches stands together, at the beginning.
  */
@@ -52,8 +60,7 @@ struct task_state {
 	u32 stack_id; /* of the fault that is being handled */
 	u8 stack_taken;
 	u8 stack_sent; /* it was new */
-	u64 pmd_gib;   /* GiB of addresses + 1 that pmd_table is for; 0: none */
-	u64 pmd_table;
+	struct pmd_cache pmd;
 	/* faults of this thread that raised an exception: the rest of min_flt is populated */
 	u64 seen_min, seen_maj;
 	u64 slept_before; /* nvcsw at entry */

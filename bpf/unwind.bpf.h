@@ -7,6 +7,7 @@
 #ifndef FS_UNWIND_BPF_H
 #define FS_UNWIND_BPF_H
 
+#include "pgtable.bpf.h"
 #include "region.bpf.h"
 
 /*
@@ -77,12 +78,19 @@ struct stack_state {
 	u32 nreads;
 	struct id_hash read;   /* of the words that were read */
 	struct id_hash frames; /* of the frames */
-	u32 end;               /* enum fs_stack_end */
-	u32 code;              /* index of the code that was found last */
-	u8 call;               /* regs.ip is a return address */
-	u8 own_addresses;      /* some frames are no place in a file */
+	/* the page of the stack that was read last: where it is in the direct map, and its entry */
+	u64 pgd;
+	u64 page; /* its number, 0: none */
+	u64 page_at;
+	u64 page_entry;
+	struct pmd_cache pmd;
+	u32 end;          /* enum fs_stack_end */
+	u32 code;         /* index of the code that was found last */
+	u8 call;          /* regs.ip is a return address */
+	u8 own_addresses; /* some frames are no place in a file */
 	u8 repeatable;
 	u8 sent; /* it was new: events were sent */
+	u8 torn; /* a page of the stack went while it was read */
 	/* code of the address space */
 	u64 code_mm;
 	u32 code_seq;
@@ -103,14 +111,67 @@ struct {
 
 #define READ_TWO (1U << 31)
 
+/* Does the last page still back its address? Of accessed and dirty bits nothing depends. */
+static __always_inline bool stack_page_holds(struct stack_state *ss)
+{
+	struct entry e;
+
+	if (!ss->page)
+		return true;
+	e = table_walk_from(ss->pgd, &ss->pmd, ss->page << PAGE_SHIFT);
+	return !((e.value ^ ss->page_entry) & (ENTRY_PHYS | 1));
+}
+
+/*
+ * Find the page of addr in the direct map: reading there takes a tenth of what a probe read of user
+ * memory does. False: it is not there, or a page that was read before is not what it was.
+ */
+static __always_inline bool stack_page(struct stack_state *ss, u64 addr)
+{
+	struct entry e;
+
+	if (addr >> PAGE_SHIFT == ss->page)
+		return true;
+	if (!stack_page_holds(ss)) {
+		ss->torn = 1;
+		return false;
+	}
+	ss->page = 0;
+	e = table_walk_from(ss->pgd, &ss->pmd, addr);
+	if (!e.level || !entry_present(e.value))
+		return false;
+	ss->page = addr >> PAGE_SHIFT;
+	ss->page_entry = e.value;
+	ss->page_at = tables.direct_map + (entry_pfn_at(e, addr) << PAGE_SHIFT);
+	return true;
+}
+
+#define PAGE_BYTES 4096
+
+/* Copy n words, 1 or 2, of the stack. 0, or not: it cannot be read. */
+static __always_inline long stack_words(struct stack_state *ss, u64 addr, u32 n, u64 *out)
+{
+	u64 at;
+
+	if (cfg.tables && !(addr & 7) && (addr & (PAGE_BYTES - 1)) <= PAGE_BYTES - 16 &&
+	    stack_page(ss, addr)) {
+		at = ss->page_at + (addr & (PAGE_BYTES - 1));
+		out[0] = kernel_u64(at);
+		if (n == 2)
+			out[1] = kernel_u64(at + 8);
+		return 0;
+	}
+	return n == 2 ? bpf_probe_read_user(out, 16, (void *)addr) :
+			bpf_probe_read_user(out, 8, (void *)addr);
+}
+
 /* Read words of the stack; which, and what they were, is kept for the next time. */
 static __always_inline long stack_read(struct stack_state *ss, u64 addr, u32 n, u64 *out)
 {
 	u64 delta = (addr - ss->bottom) >> 3;
 	u32 i = ss->nreads;
 
-	if (n == 2 ? bpf_probe_read_user(out, 16, (void *)addr) :
-		     bpf_probe_read_user(out, 8, (void *)addr))
+	if (stack_words(ss, addr, n, out))
 		return -1;
 	if (i >= STACK_READS || delta >= READ_TWO || (addr & 7)) {
 		ss->repeatable = 0;
@@ -342,7 +403,8 @@ static long unwind_frame(u32 i, struct unwinding *u)
 	ss->code = at;
 	code = &ss->codes[at];
 	if (code->mapped_file && !code->table.kind) {
-		ss->end = FS_STACK_COPIED; /* this frame and the rest */
+		ss->end = FS_STACK_COPIED;   /* this frame and the rest */
+		code->start = code->end = 0; /* to be looked for again */
 		return 1;
 	}
 	if (i >= FS_STACK_USER) {
@@ -370,16 +432,11 @@ static long verify_read(u32 i, struct unwinding *u)
 		return 1;
 	read = ss->reads[i];
 	addr = ss->bottom + ((u64)(read & ~READ_TWO) << 3);
-	if (read & READ_TWO) {
-		if (bpf_probe_read_user(words, 16, (void *)addr))
-			return 1;
-		hash_add(&ss->read, words[0]);
+	if (stack_words(ss, addr, read & READ_TWO ? 2 : 1, words))
+		return 1;
+	hash_add(&ss->read, words[0]);
+	if (read & READ_TWO)
 		hash_add(&ss->read, words[1]);
-	} else {
-		if (bpf_probe_read_user(words, 8, (void *)addr))
-			return 1;
-		hash_add(&ss->read, words[0]);
-	}
 	return 0;
 }
 
@@ -394,7 +451,8 @@ static __always_inline bool stack_is_last(struct stack_state *ss, struct unwindi
 	    ss->last_seq != ss->seq)
 		return false;
 	bpf_loop(ss->last_nreads, verify_read, u, 0);
-	return ss->read.first == ss->last_read.first && ss->read.second == ss->last_read.second;
+	return ss->read.first == ss->last_read.first && ss->read.second == ss->last_read.second &&
+	       !ss->torn && stack_page_holds(ss);
 }
 
 #endif /* FS_UNWIND_BPF_H */
