@@ -343,16 +343,25 @@ static __always_inline u32 kernel_frames(void *ctx, u64 ip)
 	u32 skip = 0;
 	long size;
 
-	if (!ss || bpf_get_stack(ctx, ss->frames_at, KERNEL_SKIP_MAX * sizeof(u64), 0) < 0)
+	if (!ss)
+		return 0;
+	/* behind the place where they are wanted, to be moved there */
+	size = bpf_get_stack(ctx, ss->frames_at + KERNEL_SKIP_MAX, FS_STACK_KERNEL * sizeof(u64),
+			     0);
+	if (size <= 0)
 		return 0;
 	for (u32 i = 0; i < KERNEL_SKIP_MAX; i++) {
-		if (ss->frames_at[i] == ip) {
+		if (ss->frames_at[KERNEL_SKIP_MAX + i] == ip) {
 			skip = i;
 			break;
 		}
 	}
-	size = bpf_get_stack(ctx, ss->frames_at, FS_STACK_KERNEL * sizeof(u64), skip);
-	return size > 0 ? size / sizeof(u64) : 0;
+	asm volatile("" : "+r"(skip));
+	if (skip >= KERNEL_SKIP_MAX)
+		return 0;
+	bpf_probe_read_kernel(ss->frames_at, FS_STACK_KERNEL * sizeof(u64),
+			      &ss->frames_at[KERNEL_SKIP_MAX + skip]);
+	return size / sizeof(u64) > skip ? size / sizeof(u64) - skip : 0;
 }
 
 #endif /* FS_STACK_BPF_H */

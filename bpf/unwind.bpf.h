@@ -165,6 +165,12 @@ static __always_inline long stack_words(struct stack_state *ss, u64 addr, u32 n,
 			bpf_probe_read_user(out, 8, (void *)addr);
 }
 
+/* One number for what was read. */
+static __always_inline u64 words_mix(const u64 *words, u32 n)
+{
+	return n == 2 ? words[0] * 0xff51afd7ed558ccdULL + words[1] : words[0];
+}
+
 /* Read words of the stack; which, and what they were, is kept for the next time. */
 static __always_inline long stack_read(struct stack_state *ss, u64 addr, u32 n, u64 *out)
 {
@@ -180,9 +186,7 @@ static __always_inline long stack_read(struct stack_state *ss, u64 addr, u32 n, 
 	asm volatile("" : "+r"(i)); /* checked where it is used */
 	ss->reads[i & (STACK_READS - 1)] = (u32)delta | (n == 2 ? READ_TWO : 0);
 	ss->nreads = i + 1;
-	hash_add(&ss->read, out[0]);
-	if (n == 2)
-		hash_add(&ss->read, out[1]);
+	hash_add(&ss->read, words_mix(out, n));
 	return 0;
 }
 
@@ -265,15 +269,52 @@ __noinline u32 unwind_search(u32 low, u32 n, u32 offset)
 	return unwind_word(low) & 0xffff;
 }
 
-static __always_inline u32 unwind_rule_of(const struct fs_unwind_table *table, u64 offset)
-{
-	u32 bucket = (u32)(offset >> FS_UNWIND_BUCKET_SHIFT) - table->first, low, high;
+/*
+ * Rules that were found lately: a search reads six lines of memory or more. An entry is one word, so
+ * that it is whole for whoever reads it: the number of the rule, and above it what of file id and offset
+ * the index does not tell. What a table says of a place does not change.
+ */
+#define KNOWN_RULE_BITS 13
 
-	if (bucket >= table->nbuckets)
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << KNOWN_RULE_BITS);
+	__type(key, u32);
+	__type(value, u64);
+} known_rules SEC(".maps");
+
+_Static_assert(FS_FRAME_FILE_BITS + FS_FRAME_OFFSET_BITS - KNOWN_RULE_BITS <= 48,
+	       "an entry tells all");
+
+__noinline u32 unwind_find_rule(u32 first, u32 nbuckets, u32 at, u64 offset)
+{
+	u32 bucket = (u32)(offset >> FS_UNWIND_BUCKET_SHIFT) - first, low, high;
+
+	if (bucket >= nbuckets)
 		return 0;
-	low = unwind_word(table->at + bucket);
-	high = unwind_word(table->at + bucket + 1);
+	low = unwind_word(at + bucket);
+	high = unwind_word(at + bucket + 1);
 	return unwind_search(low, high - low, offset & ((1 << FS_UNWIND_BUCKET_SHIFT) - 1));
+}
+
+/* The number of the rule at an offset of a file. */
+static __always_inline u32 unwind_rule_of(const struct fs_unwind_table *table, u32 file_id,
+					  u64 offset)
+{
+	u64 key = (u64)file_id << FS_FRAME_OFFSET_BITS | offset, tag = key >> KNOWN_RULE_BITS, word;
+	/* the same tag gives another index to each key */
+	u32 index = (key + (tag * 0x9e3779b97f4a7c15ULL >> 40)) & ((1 << KNOWN_RULE_BITS) - 1);
+	u64 *known = bpf_map_lookup_elem(&known_rules, &index);
+	u32 rule;
+
+	if (!known)
+		return 0;
+	word = *(volatile u64 *)known;
+	if (word >> 16 == tag && word)
+		return word & 0xffff;
+	rule = unwind_find_rule(table->first, table->nbuckets, table->at, offset);
+	*(volatile u64 *)known = tag << 16 | rule;
+	return rule;
 }
 
 /* mm->context.vdso of both architectures. */
@@ -372,7 +413,7 @@ static __always_inline int frame_leave(struct stack_state *ss, const struct code
 	if (code->table.kind == FS_UNWIND_NOTHING)
 		return FS_STACK_NO_RULE;
 	if (code->table.kind == FS_UNWIND_ROWS)
-		index = unwind_rule_of(&code->table,
+		index = unwind_rule_of(&code->table, code->file_id,
 				       code->offset + (ss->regs.ip - code->start) - ss->call);
 	return fs_unwind_leave(ss, bpf_map_lookup_elem(&unwind_rules, &index), &ss->regs,
 			       &ss->call);
@@ -434,9 +475,7 @@ static long verify_read(u32 i, struct unwinding *u)
 	addr = ss->bottom + ((u64)(read & ~READ_TWO) << 3);
 	if (stack_words(ss, addr, read & READ_TWO ? 2 : 1, words))
 		return 1;
-	hash_add(&ss->read, words[0]);
-	if (read & READ_TWO)
-		hash_add(&ss->read, words[1]);
+	hash_add(&ss->read, words_mix(words, read & READ_TWO ? 2 : 1));
 	return 0;
 }
 

@@ -163,6 +163,7 @@ static void size_maps(struct session *s)
 		bpf_map__set_max_entries(skel->maps.unwind_rules, FS_UNWIND_MAX_RULES);
 	} else {
 		bpf_map__set_max_entries(skel->maps.stack_ids, 1);
+		bpf_map__set_max_entries(skel->maps.known_rules, 1);
 	}
 }
 
