@@ -5,11 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/intern.h"
 #include "base/memory.h"
-#include "symbol/elf.h"
 
 /* The frames that a captured frame stands for: [from, from + n) of `ids`. */
 struct named {
@@ -279,29 +277,17 @@ int naming__stack(struct naming *n, struct profile *p, const struct stack *s, un
 
 /* ---- data ------------------------------------------------------------------------------------- */
 
-const char *naming__variable(struct naming *n, const struct place *pl, __u64 addr, __u64 *offset)
+const char *naming__variable(struct naming *n, const struct place *pl, __u64 *offset)
 {
-	struct elf_access access = { .write = true };
-	struct sym_object *obj = pl->file && pl->mapping ? object_of(n, pl->file) : NULL;
-	const struct elf_load *load;
+	bool in_file = pl->region == FS_REGION_DATA || pl->region == FS_REGION_RODATA;
+	bool in_bss = pl->region == FS_REGION_BSS && pl->linked;
+	struct sym_object *obj = pl->file && (in_file || in_bss) ? object_of(n, pl->file) : NULL;
 	struct sym_frame f;
-	bool found = false;
-	__u64 page = sysconf(_SC_PAGESIZE), start, at;
 
 	if (!obj)
 		return NULL;
-	if (pl->region == FS_REGION_DATA || pl->region == FS_REGION_RODATA) {
-		found = symbolizer__data_offset(n->sz, obj, pl->file_offset, &f);
-	} else if (pl->region == FS_REGION_BSS && pl->file->elf && pl->mapping->file) {
-		start = pl->mapping->start;
-		at = pl->mapping->pgoff * page;
-		load = elf_layout__segment(pl->file->elf, at, at + (pl->mapping->end - start),
-					   access);
-		if (load)
-			found = symbolizer__data_vaddr(n->sz, obj,
-						       addr - elf_load__bias(load, start, at), &f);
-	}
-	if (!found)
+	if (in_bss ? !symbolizer__data_vaddr(n->sz, obj, pl->link_addr, &f) :
+		     !symbolizer__data_offset(n->sz, obj, pl->file_offset, &f))
 		return NULL;
 	*offset = f.offset;
 	return f.name;

@@ -42,9 +42,9 @@ int naming__word(struct profile *p, enum profile_frame_kind kind, const char *te
 		 struct frame_list *out);
 
 /*
- * The variable at an address, as a fault's place tells of it: "table", and *offset in it. NULL: none is
- * known.
+ * The variable in which a fault's place lies: "table", raw bytes, and *offset in it in bytes. The same
+ * name is the same pointer, and lives as long as n. NULL: none is known.
  */
-const char *naming__variable(struct naming *n, const struct place *pl, __u64 addr, __u64 *offset);
+const char *naming__variable(struct naming *n, const struct place *pl, __u64 *offset);
 
 #endif /* FS_NAMING_H */

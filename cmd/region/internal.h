@@ -48,7 +48,8 @@ struct stack {
 struct bss {
 	__u64 start, end;
 	const struct file *file;
-	__u64 mm; /* fs_region_event.mm: execve touches the new memory before it is reported */
+	__u64 bias; /* of the object: addresses in it less those it was linked for */
+	__u64 mm;   /* fs_region_event.mm: execve touches the new memory before it is reported */
 };
 
 /* Who created a mapping. */
@@ -165,7 +166,7 @@ enum shape {
 };
 
 /*
- * A mapping and what to call the addresses in it: 96 bytes, and 16 more in tables. The kernel side
+ * A mapping and what to call the addresses in it: 112 bytes, and 16 more in tables. The kernel side
  * gives a VMA one id as long as it remembers it, and the same one to a process that comes to lie
  * at the same addresses with the same mm_struct; one that it has forgotten gets another id, and
  * leads here again. Never freed: an id can turn up long after its process (in-kernel tables).
@@ -173,10 +174,12 @@ enum shape {
 struct region {
 	struct mapping m;
 	__u64 split;
+	__u64 bias;                /* of the object, where `linked` */
 	const struct file *object; /* of text, data…, and bss */
 	struct region *next;       /* of the same hash */
 	__u8 below, above;         /* enum fs_region */
 	__u8 shape;
+	bool linked; /* it is data or bss */
 };
 
 #define REGIONS_PER_SLAB 256

@@ -51,6 +51,7 @@ static struct bss load__bss(const struct space *sp, const struct elf_load *load,
 	return (struct bss){ .start = load->filesz ? page_up(sp, start) : page_down(sp, start),
 			     .end = page_up(sp, bias + load->vaddr + load->memsz),
 			     .file = file,
+			     .bias = bias,
 			     .mm = mm };
 }
 
@@ -161,6 +162,8 @@ static void refine_file(struct space *sp, struct region *r, const struct fs_regi
 		r->below = FS_REGION_DATA;
 		r->above = FS_REGION_BSS;
 		r->split = elf_layout__bss_start(elf, ev->start, ev->end, offset);
+		r->bias = elf_load__bias(elf_layout__data(elf, offset, end), ev->start, offset);
+		r->linked = true;
 		if (!is_shared_page(sp, elf, offset))
 			remember_bss(sp, ev, &f->f, elf_load__bias(load, ev->start, offset));
 		return;
@@ -218,6 +221,8 @@ static void refine_anon(struct space *sp, struct region *r, const struct fs_regi
 		bss = *known;
 	}
 	r->object = bss.file;
+	r->bias = bss.bias;
+	r->linked = true;
 	r->below = FS_REGION_BSS;
 	r->split = bss.end < ev->end ? bss.end : NO_SPLIT;
 }
@@ -263,7 +268,7 @@ static bool region__same(const struct region *a, const struct region *b)
 	       a->m.anon_name == b->m.anon_name &&
 	       !((a->m.vm_flags ^ b->m.vm_flags) & ~(__u64)VM_SOFTDIRTY) && a->split == b->split &&
 	       a->object == b->object && a->below == b->below && a->above == b->above &&
-	       a->shape == b->shape;
+	       a->shape == b->shape && a->bias == b->bias && a->linked == b->linked;
 }
 
 static int grow_buckets(struct space *sp)
@@ -440,6 +445,9 @@ void space__place(struct space *sp, const struct fs_fault *f, struct place *out)
 	out->mapping = &r->m;
 	out->file = r->object;
 	out->file_offset = 0;
+	out->linked = r->linked && out->region != FS_REGION_ANON &&
+		      out->region != FS_REGION_ANON_EXEC;
+	out->link_addr = out->linked ? f->addr - r->bias : 0;
 	out->stack_tid = 0;
 	if (out->region == FS_REGION_ANON || out->region == FS_REGION_ANON_EXEC) {
 		out->file = NULL;

@@ -61,7 +61,9 @@ struct place {
 	const struct mapping *mapping; /* NULL: no mapping, or its event was lost */
 	const struct file *file;       /* the object it belongs to; for bss also where anonymous */
 	__u64 file_offset; /* of the address, where file != NULL and it is in the file */
+	__u64 link_addr;   /* of the address, as the object was linked, where `linked` */
 	__u32 stack_tid;   /* thread-stack: whose */
+	bool linked; /* data and bss of an object, unless it is mapped in a way that hides it */
 };
 
 /* An executable mapping. */

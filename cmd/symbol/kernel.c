@@ -244,7 +244,7 @@ const char *kernel_symbols__find(const struct kernel_symbols *k, __u64 addr, __u
 		return NULL;
 	s = best_of(k, s);
 	*start = s->addr;
-	*module = s->module ? k->names + k->modules[s->module - 1] : "[kernel]";
+	*module = s->module ? k->names + k->modules[s->module - 1] : "[kernel.kallsyms]";
 	return k->names + s->name;
 }
 
@@ -274,7 +274,7 @@ bool symbolizer__kernel_frame(struct symbolizer *sz, __u64 addr, bool call, stru
 	const char *name, *module;
 	__u64 start;
 
-	*out = (struct sym_frame){ .object = "[kernel]", .kernel = true };
+	*out = (struct sym_frame){ .object = "[kernel.kallsyms]", .kernel = true };
 	if (!sz->kernel_tried)
 		read_kallsyms(sz);
 	name = sz->kernel ? kernel_symbols__find(sz->kernel, addr - call, &start, &module) : NULL;

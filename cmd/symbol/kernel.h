@@ -12,7 +12,7 @@ struct kernel_symbols *kernel_symbols__read(int fd);
 size_t kernel_symbols__count(const struct kernel_symbols *k);
 
 /*
- * Name of the function that holds an address, where it starts, and "[kernel]" or "[module]"; they
+ * Name of the function that holds an address, where it starts, and "[kernel.kallsyms]" or "[module]"; they
  * live as long as k. NULL: none.
  */
 const char *kernel_symbols__find(const struct kernel_symbols *k, __u64 addr, __u64 *start,

@@ -15,7 +15,7 @@
 #include "symbol/internal.h"
 
 /* Kinds of look-ups whose results are kept. */
-enum { AT_OFFSET, AT_CALL, DATA_VADDR };
+enum { AT_OFFSET, AT_CALL };
 
 /* ---- identity --------------------------------------------------------------------------------- */
 
@@ -321,19 +321,16 @@ size_t symbolizer__file_frames(struct symbolizer *sz, struct sym_object *obj, __
 	return n;
 }
 
+/* Not kept by address, as frames are: programs touch more of their data than they have code. */
 bool symbolizer__data_vaddr(struct symbolizer *sz, struct sym_object *obj, __u64 vaddr,
 			    struct sym_frame *out)
 {
-	struct frame_key key = { .offset = vaddr, .kind = DATA_VADDR };
 	__u64 start;
 
 	(void)sz;
-	if (recall(obj, key, out, 1))
-		return out->name;
 	*out = (struct sym_frame){ .object = obj->path };
 	if (object__ready(obj) && object__symbol(obj, SYMBOL_DATA, vaddr, &out->name, &start))
 		out->offset = vaddr - start;
-	remember(obj, key, out, 1);
 	return out->name;
 }
 

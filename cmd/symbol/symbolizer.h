@@ -37,12 +37,13 @@ struct sym_file {
 
 /* All strings belong to the symbolizer and live as long as it does. */
 struct sym_frame {
-	const char *name;   /* NULL: unknown */
-	__u64 offset;       /* of the address in the symbol, in bytes */
-	const char *object; /* path, "[kernel]", "[module]", "[vdso]" or "[jit]"; never NULL */
-	const char *src;    /* source file, or NULL */
-	__u32 line;         /* in src; 0: unknown */
-	bool inlined;       /* into the frame that follows */
+	const char *name; /* NULL: unknown */
+	__u64 offset;     /* of the address in the symbol, in bytes */
+	const char *
+		object; /* path, "[kernel.kallsyms]", "[module]", "[vdso]" or "[jit]"; never NULL */
+	const char *src; /* source file, or NULL */
+	__u32 line;      /* in src; 0: unknown */
+	bool inlined;    /* into the frame that follows */
 	bool kernel;
 	bool jit;
 };

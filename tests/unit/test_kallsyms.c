@@ -60,11 +60,12 @@ static void test_list(void **state)
 	assert_null(find(k, 0, 0, ""));
 	assert_null(find(k, 0x1000, 0, ""));
 	assert_null(find(k, 0xffffffff80ffffff, 0, ""));
-	assert_string_equal(find(k, 0xffffffff81000000, 0, "[kernel]"), "text_is_better");
-	assert_string_equal(find(k, 0xffffffff810000ff, 0xff, "[kernel]"), "text_is_better");
-	assert_string_equal(find(k, 0xffffffff81000100, 0, "[kernel]"), "weak");
+	assert_string_equal(find(k, 0xffffffff81000000, 0, "[kernel.kallsyms]"), "text_is_better");
+	assert_string_equal(find(k, 0xffffffff810000ff, 0xff, "[kernel.kallsyms]"),
+			    "text_is_better");
+	assert_string_equal(find(k, 0xffffffff81000100, 0, "[kernel.kallsyms]"), "weak");
 	assert_null(find(k, 0xffffffff81000180, 0, ""));
-	assert_string_equal(find(k, 0xffffffff81000300, 0x100, "[kernel]"), "last");
+	assert_string_equal(find(k, 0xffffffff81000300, 0x100, "[kernel.kallsyms]"), "last");
 	/* nobody knows where the last one ends, but not there */
 	assert_null(find(k, 0xffffffff82000300, 0, ""));
 	assert_string_equal(find(k, 0xffffffffc0000010, 0x10, "[mod]"), "first");
@@ -97,7 +98,7 @@ static void test_this_kernel(void **state)
 
 	for (; lines && lines[n]; n++) {
 		unsigned long long addr = strtoull(lines[n], NULL, 16);
-		char name[512], module[128] = "[kernel]";
+		char name[512], module[128] = "[kernel.kallsyms]";
 		struct sym_frame g;
 
 		if (!addr)

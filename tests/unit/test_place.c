@@ -33,8 +33,9 @@
 /* ---- real programs ---------------------------------------------------------------------------- */
 
 static const char program[] =
-	"#include <ctype.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
+	"#define _GNU_SOURCE\n#include <ctype.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
 	"#include <sys/auxv.h>\n#include <sys/mman.h>\n#include <unistd.h>\n#include <fcntl.h>\n"
+	"#include <link.h>\n"
 	"extern char edata, end;\n"
 	"static const int table[3000] = { 1, 2, 3 };\n"
 	"const char *const relro[] = { \"a\", \"b\" };\n"
@@ -42,12 +43,17 @@ static const char program[] =
 	"static char small, big[8 << 20];\n"
 	"static void say(const char *region, const void *p)\n"
 	"{ printf(\"%s %lx\\n\", region, (unsigned long)p); }\n"
+	"static int first(struct dl_phdr_info *info, size_t size, void *bias)\n"
+	"{ *(unsigned long *)bias = info->dlpi_addr; return size > 0; }\n"
 	"int main(int argc, char **argv)\n{\n"
+	"	unsigned long bias;\n"
 	"	long page = sysconf(_SC_PAGESIZE);\n"
 	"	char local, *heap = malloc(100), *p;\n"
 	"	char *cut = (char *)(((unsigned long)big + (3 << 20)) & -page);\n"
 	"	char *behind = (char *)(((unsigned long)&end + page - 1) & -page);\n"
 	"	*heap = 1;\n"
+	"	dl_iterate_phdr(first, &bias);\n"
+	"	say(\"bias\", (void *)bias);\n"
 	"	say(\"text\", main); say(\"text\", say);\n"
 	"	say(\"rodata\", table); say(\"rodata\", table + 2999);\n"
 	"	say(\"rodata\", *__ctype_b_loc());\n"
@@ -108,11 +114,14 @@ static size_t check_program(const char *name, bool fixed)
 	} said[64];
 	struct fed fed;
 	struct child c;
-	size_t n = 0, i;
+	size_t n = 0, i, linked = 0;
 	__u32 id = 1;
+	unsigned long long bias;
 	char line[128];
 
 	child__start(&c, name, fixed);
+	assert_true(child__line(&c, line, sizeof(line)));
+	assert_int_equal(sscanf(line, "bias %llx", &bias), 1);
 	while (n < ARRAY_SIZE(said) && child__line(&c, line, sizeof(line)) &&
 	       sscanf(line, "%15s %llx", said[n].region, &said[n].addr) == 2 &&
 	       strcmp(said[n].region, "ready"))
@@ -128,7 +137,15 @@ static size_t check_program(const char *name, bool fixed)
 			assert_non_null(pl.file);
 		else
 			assert_null(pl.file);
+		/* of what may be written, and is the program's own */
+		if (pl.file && !strcmp(pl.file->name, name) &&
+		    (pl.region == FS_REGION_BSS || pl.region == FS_REGION_DATA)) {
+			assert_true(pl.linked);
+			assert_int_equal(pl.link_addr, said[i].addr - bias);
+		}
+		linked += pl.linked;
 	}
+	assert_true(linked >= 8);
 	/* each object once: the program, and the libraries where there are any */
 	assert_true(found.n >= 1);
 	child__tell(&c, "");
@@ -927,6 +944,8 @@ static void test_deleted_program(void **state)
 	if (!compile("deleted", program, "-DRELRO='\"data\"'"))
 		skip();
 	child__start(&c, "deleted", false);
+	assert_true(child__line(&c, line, sizeof(line)));
+	assert_int_equal(sscanf(line, "bias %llx", &addr), 1);
 	assert_true(child__line(&c, line, sizeof(line)));
 	assert_int_equal(sscanf(line, "text %llx", &addr), 1);
 	while (child__line(&c, line, sizeof(line)) && strncmp(line, "ready", 5))
