@@ -69,8 +69,8 @@ static int add_leaves(struct flame_run *fr, const struct flame_cell *c)
 
 static unsigned int parts(const struct flame_run *fr)
 {
-	return (fr->o->flame.kernel_only ? 0 : STACK_USER) |
-	       (fr->o->flame.user_only ? 0 : STACK_KERNEL);
+	return (fr->o->stacks.kernel_only ? 0 : STACK_USER | STACK_NOTE) |
+	       (fr->o->stacks.user_only ? 0 : STACK_KERNEL);
 }
 
 /* The stack that created the mapping, as far as it is known. */
@@ -212,7 +212,7 @@ static void say_ends(const struct flame_run *fr)
 					stack_end_name(e));
 	if (fr->no_stack && len < sizeof(words))
 		len += snprintf(words + len, sizeof(words) - len, ", %llu lost", fr->no_stack);
-	if (fr->faults && !fr->o->flame.kernel_only)
+	if (fr->faults && !fr->o->stacks.kernel_only)
 		log_warn("%llu faults, %.2f %% with a stack to its root%s", fr->faults,
 			 100.0 * rooted / fr->faults, len ? words : "");
 	session__counters(fr->run.session, &now);
@@ -272,14 +272,10 @@ int cmd_flame(const struct options *o)
 	struct session_opts opts;
 	int status = STATUS_FAILED;
 
-	if (o->flame.user_only && o->flame.kernel_only) {
-		log_error("-U and -K together leave nothing: give one of them");
-		return STATUS_USAGE;
-	}
 	run__session_opts(o, &opts);
 	opts.stacks = true;
-	opts.user_stacks = !o->flame.kernel_only || o->flame.mapper != OPT_MAPPER_NO;
-	opts.kernel_stacks = !o->flame.user_only;
+	opts.user_stacks = !o->stacks.kernel_only || o->flame.mapper != OPT_MAPPER_NO;
+	opts.kernel_stacks = !o->stacks.user_only;
 	opts.calls = o->flame.mapper != OPT_MAPPER_NO;
 	opts.no_latency = o->flame.weight != PROFILE_STALL && o->flame.format != FLAME_PERF_SCRIPT;
 	opts.by_time = o->flame.format == FLAME_PERF_SCRIPT;

@@ -7,14 +7,19 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kind_names.h"
 #include "base/log.h"
 #include "commands.h"
 #include "output/trace.h"
 #include "run.h"
+#include "stack_names.h"
 
 struct trace_run {
 	struct run run;
 	struct trace_printer *printer;
+	struct stack_names *names; /* of stacks, NULL: none are asked for */
+	struct trace_stack stack;  /* of the event at hand */
+	bool variables;
 	__u64 events; /* OPT_EVENT_ bits */
 	__u64 regions;
 	__u64 left; /* of --max-events; ~0: no limit */
@@ -31,16 +36,53 @@ static int counted(struct trace_run *tr, int err)
 	return --tr->left ? 0 : ENOUGH;
 }
 
+/*
+ * Hand the details of the event that is printed next to the printer. pl NULL: it is no fault. 0 or
+ * -ENOMEM.
+ */
+static int put_details(struct trace_run *tr, __u32 stack_id, const struct place *pl)
+{
+	struct trace_details d = {};
+	struct trace_stack *stack = &tr->stack;
+	const struct stack *s;
+	__u32 id;
+	int err;
+
+	if (tr->variables && pl)
+		d.variable = naming__variable(tr->run.naming, pl, &d.variable_offset);
+	if (tr->names) {
+		*stack = (struct trace_stack){ .end = "lost" };
+		s = stacks__get(tr->run.stacks, stack_id);
+		if (s) {
+			err = stack_names__get(tr->names, s, &id);
+			if (err)
+				return err;
+			stack->profile = stack_names__profile(tr->names);
+			stack->frames = profile__stack(stack->profile, id, &stack->n);
+			stack->end = stack_end_name(s->end);
+		}
+		if (!s || !tr->run.o->stacks.kernel_only)
+			stack->note = naming__note(s);
+		d.stack = stack;
+	}
+	trace_printer__details(tr->printer, &d);
+	return 0;
+}
+
 static int on_fault(void *ctx, const struct fs_fault *f)
 {
 	struct trace_run *tr = ctx;
 	struct place pl;
+	int err;
 
 	if (!(tr->events & OPT_EVENT_FAULT))
 		return 0;
 	space__place(tr->run.space, f, &pl);
 	if (!(tr->regions & OPT_REGION(pl.region)))
 		return 0;
+	err = put_details(tr, f->stack_id, &pl);
+	if (err)
+		return err;
 	return counted(tr, trace_printer__fault(tr->printer, f, &pl,
 						space__comm(tr->run.space, f->pid, f->tid)));
 }
@@ -71,10 +113,12 @@ static int print_event(struct trace_run *tr, const struct fs_head *ev)
 {
 	const char *comm = space__comm(tr->run.space, ev->pid, ev->tid);
 	const void *e = ev;
+	int err;
 
 	switch (ev->kind) {
 	case FS_EVENT_CALL:
-		return trace_printer__call(tr->printer, e, comm);
+		err = put_details(tr, ((const struct fs_call_event *)e)->stack_id, NULL);
+		return err ? err : trace_printer__call(tr->printer, e, comm);
 	case FS_EVENT_EXEC:
 		return trace_printer__exec(tr->printer, e, comm);
 	case FS_EVENT_FORK:
@@ -125,13 +169,23 @@ static int on_interval(void *ctx, __u64 interval_ns)
 
 static int open_printer(struct trace_run *tr)
 {
+	const struct options *o = tr->run.o;
 	struct trace_opts opts = {
 		.wall = tr->run.o->common.timestamps,
 		.start_ns = session__start_ns(tr->run.session),
 		.wall_offset_ns = (__s64)(clock_ns_of(CLOCK_REALTIME) - clock_ns()),
 		.page_size = sysconf(_SC_PAGESIZE),
+		.variables = tr->variables,
+		.stacks = o->stacks.wanted,
 	};
+	unsigned int parts = (o->stacks.kernel_only ? 0 : STACK_USER) |
+			     (o->stacks.user_only ? 0 : STACK_KERNEL);
 
+	if (opts.stacks) {
+		tr->names = stack_names__new(tr->run.naming, parts, false);
+		if (!tr->names)
+			return -errno;
+	}
 	tr->printer = trace_printer__new(tr->run.o->common.format, tr->run.out, &opts);
 	return tr->printer ? 0 : -errno;
 }
@@ -166,6 +220,7 @@ int cmd_trace(const struct options *o)
 		.regions = o->common.regions,
 		.left = o->trace.max_events ? o->trace.max_events : ~0ULL,
 		.failed_only = o->trace.failed,
+		.variables = o->symbols.variables,
 	};
 	struct session_opts opts;
 	int status;
@@ -180,10 +235,14 @@ int cmd_trace(const struct options *o)
 		opts.minor = opts.major = false;
 		opts.failed = true;
 	}
+	opts.stacks = o->stacks.wanted;
+	opts.user_stacks = !o->stacks.kernel_only;
+	opts.kernel_stacks = !o->stacks.user_only;
 	status = run__open(&tr.run, o, &opts, NULL);
 	if (!status)
 		status = run_trace(&tr);
 	trace_printer__free(tr.printer);
+	stack_names__free(tr.names);
 	if (tr.run.out && options__close_output(tr.run.out) && !status)
 		status = STATUS_FAILED;
 	status = run__status(&tr.run, status);

@@ -237,10 +237,11 @@ int naming__word(struct profile *p, enum profile_frame_kind kind, const char *te
 	return err ? err : push(out, id);
 }
 
-/* What is said in the place of the frames that are not there. */
-static const char *end_word(enum fs_stack_end end)
+const char *naming__note(const struct stack *s)
 {
-	switch (end) {
+	if (!s)
+		return "[stack lost]";
+	switch (s->end) {
 	case FS_STACK_COMPLETE:
 		return NULL;
 	case FS_STACK_EXEC:
@@ -255,7 +256,7 @@ static const char *end_word(enum fs_stack_end end)
 int naming__stack(struct naming *n, struct profile *p, const struct stack *s, unsigned int parts,
 		  struct frame_list *out)
 {
-	const char *word;
+	const char *note = parts & STACK_NOTE ? naming__note(s) : NULL;
 	int err = 0;
 
 	if (n->profile != p) { /* ids are of a profile */
@@ -263,11 +264,10 @@ int naming__stack(struct naming *n, struct profile *p, const struct stack *s, un
 		n->nnamed = n->ids.n = 0;
 		n->profile = p;
 	}
+	if (note)
+		err = naming__word(p, PROFILE_NOTE, note, out);
 	if (!s)
-		return naming__word(p, PROFILE_NOTE, "[stack lost]", out);
-	word = parts & STACK_USER ? end_word(s->end) : NULL;
-	if (word)
-		err = naming__word(p, PROFILE_NOTE, word, out);
+		return err;
 	for (size_t i = s->nuser; (parts & STACK_USER) && !err && i-- > 0;)
 		err = add_frame(n, p, s->frames[s->nkernel + i], s->pid, out);
 	for (size_t i = s->nkernel; (parts & STACK_KERNEL) && !err && i-- > 0;)

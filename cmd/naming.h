@@ -28,11 +28,17 @@ struct frame_list {
 };
 void frame_list__clear(struct frame_list *l);
 
-enum stack_part { STACK_USER = 1, STACK_KERNEL = 2 };
+enum stack_part { STACK_USER = 1, STACK_KERNEL = 2, STACK_NOTE = 4 };
 
 /*
- * Append a stack: what its end has to say ([exec], [truncated]), the frames of its user part, then those
- * of the kernel. s NULL: it was lost. 0 or -ENOMEM.
+ * What stands in the place of frames that a stack has not got: "[exec]", "[truncated]"; NULL: nothing
+ * has to. s NULL: it was lost.
+ */
+const char *naming__note(const struct stack *s);
+
+/*
+ * Append a stack (parts: enum stack_part): its note, the frames of its user part, then those of the
+ * kernel. s NULL: it was lost. 0 or -ENOMEM.
  */
 int naming__stack(struct naming *n, struct profile *p, const struct stack *s, unsigned int parts,
 		  struct frame_list *out);

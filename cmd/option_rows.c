@@ -17,7 +17,7 @@
 #define ON_TARGET (ON_STAT | ON_TRACE | ON_FLAME)
 #define ON_TABLES (ON_STAT | ON_TRACE | ON_FEATURES)
 #define ON_RUN	  (ON_TABLES | ON_FLAME)
-#define ON_STACKS ON_FLAME
+#define ON_STACKS (ON_TRACE | ON_FLAME)
 #define ON_ALL	  (ON_RUN | ON_HELP)
 
 static const struct option_word fault_words[] = {
@@ -209,13 +209,17 @@ static const struct option_row rows[] = {
 	{ "mapper", .metavar = "HOW", .group = GROUP_WHAT, .commands = ON_FLAME, .type = OPT_WORD,
 	  .dest = FIELD(enum opt_mapper, flame.mapper), .noun = "way", .word = mapper_word,
 	  .help = "show the stack that created the mapping: replace, or prefix" },
-	{ "user-stacks-only", .short_name = 'U', .group = GROUP_WHAT, .commands = ON_FLAME,
-	  FLAG(flame.user_only), .help = "leave out the kernel's frames" },
-	{ "kernel-stacks-only", .short_name = 'K', .group = GROUP_WHAT, .commands = ON_FLAME,
-	  FLAG(flame.kernel_only), .help = "leave out the program's frames" },
+	{ "stacks", .group = GROUP_WHAT, .commands = ON_TRACE, FLAG(stacks.wanted),
+	  .help = "print the stack of each fault and mapping call, and --symbols" },
+	{ "symbols", .group = GROUP_WHAT, .commands = ON_TRACE, FLAG(symbols.variables),
+	  .help = "name the variable that a fault's address is in, where a symbol has it" },
+	{ "user-stacks-only", .short_name = 'U', .group = GROUP_WHAT, .commands = ON_STACKS,
+	  FLAG(stacks.user_only), .help = "leave out the kernel's frames" },
+	{ "kernel-stacks-only", .short_name = 'K', .group = GROUP_WHAT, .commands = ON_STACKS,
+	  FLAG(stacks.kernel_only), .help = "leave out the program's frames" },
 	{ "inlines", .group = GROUP_WHAT, .commands = ON_STACKS, FLAG(symbols.inlines),
 	  .help = "frames of inlined functions too, from debug information" },
-	{ "lines", .group = GROUP_WHAT, .commands = ON_STACKS, FLAG(symbols.lines),
+	{ "lines", .group = GROUP_WHAT, .commands = ON_TRACE | ON_FLAME, FLAG(symbols.lines),
 	  .help = "source file and line of each frame, from debug information" },
 	{ "debuginfod", .group = GROUP_WHAT, .commands = ON_STACKS, FLAG(symbols.debuginfod),
 	  .help = "ask the servers of $DEBUGINFOD_URLS for debug information" },

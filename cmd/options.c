@@ -26,6 +26,7 @@ static const struct conflict {
 	{ "tid", "name" }, { "tid", "cgroup" }, { "tid", PROGRAM },
 	{ "name", PROGRAM }, { "cgroup", PROGRAM },
 	{ "json", "csv" },
+	{ "user-stacks-only", "kernel-stacks-only" },
 };
 /* clang-format on */
 
@@ -448,6 +449,25 @@ static bool given(const struct parser *p, const char *name)
 	return p->seen[row_index(row_by_name(name))];
 }
 
+/* Options about stacks, where none are taken. */
+static int check_stacks(const struct parser *p)
+{
+	static const char *const about[] = { "user-stacks-only", "kernel-stacks-only", "inlines",
+					     "lines", "debuginfod" };
+	const struct options *o = p->o;
+
+	if (p->command->bit != ON_TRACE || o->stacks.wanted)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(about); i++) {
+		if (!given(p, about[i]) ||
+		    (o->symbols.variables && !strcmp(about[i], "debuginfod")))
+			continue;
+		log_error("--%s needs stacks: add --stacks", about[i]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* What each option allows, but not together. */
 static int check(const struct parser *p)
 {
@@ -471,7 +491,7 @@ static int check(const struct parser *p)
 		log_error("--sort by latency needs latencies: leave out --no-latency");
 		return -EINVAL;
 	}
-	return 0;
+	return check_stacks(p);
 }
 
 int options__parse(struct options *o, const struct command *command, int argc, char **argv)
@@ -488,6 +508,7 @@ int options__parse(struct options *o, const struct command *command, int argc, c
 	err = parse_all(&p, argc, argv);
 	if (err || o->help)
 		return err;
+	o->symbols.variables |= o->stacks.wanted;
 	o->target.all = !o->target.pids.n && !o->target.tids.n && !o->target.comms.n &&
 			!o->target.cgroup && !o->target.argv;
 	return check(&p);

@@ -127,14 +127,19 @@ struct options {
 		__u64 only;          /* FLAME_ONLY_ bits; 0: all */
 		struct word_list by; /* enum opt_leaf */
 		enum opt_mapper mapper;
-		bool user_only, kernel_only;
 		bool inverted;
 		const char *title; /* NULL: one that says what is shown */
 	} flame;
 
-	/* How stacks are named. */
+	struct {
+		bool wanted; /* trace --stacks; flame always takes them, stat --by stack does */
+		bool user_only, kernel_only;
+	} stacks;
+
+	/* How stacks are named, and data too. */
 	struct {
 		bool inlines, lines, debuginfod;
+		bool variables; /* trace --symbols, also by --stacks */
 	} symbols;
 
 	struct {

@@ -109,13 +109,14 @@ static void on_opened(void *ctx, const struct file *file, int fd, const struct e
 {
 	struct run *r = ctx;
 
-	if (!r->stacks)
-		return;
-	stacks__opened(r->stacks, file, fd, elf);
-	naming__opened(r->naming, file, fd, elf);
+	if (r->stacks)
+		stacks__opened(r->stacks, file, fd, elf);
+	if (r->naming)
+		naming__opened(r->naming, file, fd, elf);
 }
 
-static int open_stacks(struct run *r)
+/* Stacks and names, as far as they are asked for. */
+static int open_stacks(struct run *r, bool stacks)
 {
 	const struct symbolizer_opts opts = {
 		.inlines = r->o->symbols.inlines,
@@ -123,9 +124,17 @@ static int open_stacks(struct run *r)
 		.debuginfod = r->o->symbols.debuginfod,
 	};
 
-	r->stacks = stacks__new(r->session, r->space);
-	r->naming = naming__new(r->space, &opts);
-	return r->stacks && r->naming ? 0 : -ENOMEM;
+	if (stacks) {
+		r->stacks = stacks__new(r->session, r->space);
+		if (!r->stacks)
+			return -errno;
+	}
+	if (stacks || r->o->symbols.variables) {
+		r->naming = naming__new(r->space, &opts);
+		if (!r->naming)
+			return -errno;
+	}
+	return 0;
 }
 
 int run__open(struct run *r, const struct options *o, struct session_opts *opts,
@@ -157,7 +166,7 @@ int run__open(struct run *r, const struct options *o, struct session_opts *opts,
 	r->session = session__open(opts, &r->features, &result);
 	if (!r->session)
 		return result;
-	if (opts->stacks && open_stacks(r)) {
+	if (open_stacks(r, opts->stacks)) {
 		log_error("out of memory");
 		return STATUS_FAILED;
 	}

@@ -21,8 +21,8 @@ struct run {
 	struct features features;
 	struct session *session;
 	struct space *space;
-	struct stacks *stacks; /* NULL, as naming: no stacks are taken */
-	struct naming *naming;
+	struct stacks *stacks; /* NULL: none are taken */
+	struct naming *naming; /* NULL: nothing is named */
 	FILE *out;
 	char *buffer; /* of out */
 	int signal_fd;

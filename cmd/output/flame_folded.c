@@ -64,8 +64,7 @@ static void put_name(struct writer *w, const struct profile_frame *frame)
 	free(raw.buf);
 }
 
-/* The name of a frame in a line; flamegraph.pl colours by the suffixes. */
-static void folded_name(struct writer *w, const struct profile_frame *frame)
+void flame_folded__name(struct writer *w, const struct profile_frame *frame)
 {
 	size_t from = w->len;
 
@@ -133,7 +132,7 @@ static int put_tree(struct writer *w, const struct flame_tree *t, enum profile_w
 int flame_folded__print(struct writer *w, const struct profile *p, const struct flame_opts *opts)
 {
 	struct flame_tree t;
-	int err = flame_tree__build(&t, p, folded_name, opts->weight);
+	int err = flame_tree__build(&t, p, flame_folded__name, opts->weight);
 
 	/* A stack of nothing, without a thread's name, is still counted. */
 	if (!err && t.node[0].self[opts->weight]) {

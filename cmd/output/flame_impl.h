@@ -37,6 +37,12 @@ size_t flame_object__len(const char *object);
  */
 void flame_frame__name(struct writer *w, const struct profile_frame *frame);
 
+/*
+ * Append the name of a frame as folded stacks have it: without blanks and semicolons, and with what
+ * flamegraph.pl colours by: main, copy_from_user_[k], inner_[i].
+ */
+void flame_folded__name(struct writer *w, const struct profile_frame *frame);
+
 /* ---- tree ---- */
 
 #define FLAME_NONE ((__u32)-1)

@@ -13,15 +13,82 @@ static const struct trace_format *const formats[] = {
 	[FORMAT_CSV] = &trace_csv,
 };
 
+static void put_bytes(struct trace_printer *tp, const char *bytes, size_t n)
+{
+	errno = 0;
+	if (!tp->err && fwrite_unlocked(bytes, 1, n, tp->out) != n)
+		tp->err = errno ? -errno : -EIO;
+}
+
+/* The line, and its end. */
 static int put_line(struct trace_printer *tp)
 {
 	struct line *l = &tp->line;
 
 	line__str(l, tp->format->eol);
-	errno = 0;
-	if (fwrite_unlocked(l->buf, 1, l->len, tp->out) != l->len)
-		tp->err = errno ? -errno : -EIO;
+	put_bytes(tp, l->buf, l->len);
 	return tp->err;
+}
+
+/* The line of an event, its details, and its end. */
+static int put_event(struct trace_printer *tp)
+{
+	struct writer *more = &tp->more;
+
+	if (!tp->opts.variables && !tp->opts.stacks)
+		return put_line(tp);
+	more->len = 0;
+	tp->format->details(tp, &tp->details);
+	tp->details = (struct trace_details){};
+	writer__str(more, tp->format->eol);
+	if (more->err) {
+		tp->err = more->err;
+		return tp->err;
+	}
+	put_bytes(tp, tp->line.buf, tp->line.len);
+	put_bytes(tp, more->buf, more->len);
+	return tp->err;
+}
+
+void trace_printer__details(struct trace_printer *tp, const struct trace_details *d)
+{
+	tp->details = *d;
+}
+
+static const struct string *frame_text(struct trace_printer *tp, const struct profile *p,
+				       __u32 frame)
+{
+	size_t room = tp->frame_room;
+	struct writer *w = &tp->scratch;
+	__u32 *texts, number;
+
+	if (frame >= room) {
+		room = profile__nframes(p) * 2;
+		texts = reallocarray(tp->frame_texts, room, sizeof(*texts));
+		if (!texts)
+			return NULL;
+		memset(texts + tp->frame_room, 0, (room - tp->frame_room) * sizeof(*texts));
+		tp->frame_texts = texts;
+		tp->frame_room = room;
+	}
+	if (!tp->frame_texts[frame]) {
+		w->len = 0;
+		tp->format->frame(w, profile__frame(p, frame));
+		if (w->err || strings__add(&tp->texts, w->buf ? w->buf : "", w->len, &number))
+			return NULL;
+		tp->frame_texts[frame] = number + 1;
+	}
+	return &tp->texts.v[tp->frame_texts[frame] - 1];
+}
+
+void trace__put_frame(struct trace_printer *tp, const struct profile *p, __u32 frame)
+{
+	const struct string *text = frame_text(tp, p, frame);
+
+	if (text)
+		writer__mem(&tp->more, text->text, text->len);
+	else if (!tp->more.err)
+		tp->more.err = -ENOMEM;
 }
 
 struct trace_printer *trace_printer__new(enum format format, FILE *out,
@@ -54,6 +121,12 @@ struct trace_printer *trace_printer__new(enum format format, FILE *out,
 
 void trace_printer__free(struct trace_printer *tp)
 {
+	if (!tp)
+		return;
+	free(tp->more.buf);
+	free(tp->scratch.buf);
+	free(tp->frame_texts);
+	strings__clear(&tp->texts);
 	free(tp);
 }
 
@@ -64,7 +137,7 @@ void trace_printer__free(struct trace_printer *tp)
 			return (tp)->err;              \
 		line__start(&(tp)->line);              \
 		(tp)->format->what((tp), __VA_ARGS__); \
-		return put_line(tp);                   \
+		return put_event(tp);                  \
 	} while (0)
 
 int trace_printer__fault(struct trace_printer *tp, const struct fs_fault *f, const struct place *pl,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <linux/types.h>
 
+#include "analysis/profile.h"
 #include "event.h"
 #include "output/format.h"
 #include "region/space.h"
@@ -19,6 +20,24 @@ struct trace_opts {
 	__u64 start_ns;       /* CLOCK_MONOTONIC where relative times begin */
 	__s64 wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
 	__u32 page_size;      /* bytes */
+	bool variables;       /* faults and calls come with details: the variable, the stack */
+	bool stacks;
+};
+
+/* A stack with names. */
+struct trace_stack {
+	const struct profile *profile; /* the same one all the while */
+	const __u32 *frames;           /* its frames, from the root to the leaf */
+	size_t n;
+	const char *end;  /* stack_end_name(), or "lost" */
+	const char *note; /* what stands for frames that are not there: "[truncated]"; or NULL */
+};
+
+/* What is known of an event beside what it carries itself. */
+struct trace_details {
+	const char *variable; /* that the address lies in, raw bytes; NULL: none is known */
+	__u64 variable_offset;
+	const struct trace_stack *stack; /* NULL: events of this kind have none */
 };
 
 /*
@@ -32,7 +51,13 @@ struct trace_printer *trace_printer__new(enum format format, FILE *out,
 void trace_printer__free(struct trace_printer *tp);
 
 /*
- * One line each, in the order of the calls; nothing is sorted by time. comm is the name of the
+ * Details of the event that is printed next, and of no other. They are the caller's and must live
+ * until then; so must the profile, as long as tp.
+ */
+void trace_printer__details(struct trace_printer *tp, const struct trace_details *d);
+
+/*
+ * One line each, and with opts.stacks in text a line for each frame below it, in the order of the calls; nothing is sorted by time. comm is the name of the
  * thread that did it, raw bytes. For exec it is the name before, for fork the parent's.
  *
  * All give 0 or -errno, -EPIPE when the reader is gone (with SIGPIPE ignored), -ENOSPC when the

@@ -4,8 +4,11 @@
  * set of columns for all events, empty where an event has no such thing. Names that strangers chose
  * are escaped as in text, so that a record is always one line.
  */
+#include <stdlib.h>
+
 #include "base/kind_names.h"
 #include "output/call_text.h"
+#include "output/flame_impl.h"
 #include "output/flags.h"
 #include "output/trace_impl.h"
 
@@ -127,6 +130,10 @@ static void csv_header(struct trace_printer *tp)
 #undef X
 
 	line__mem(&tp->line, names, sizeof(names) - 2); /* without the last comma */
+	if (tp->opts.variables)
+		line__lit(&tp->line, ",variable,variable_offset");
+	if (tp->opts.stacks)
+		line__lit(&tp->line, ",stack,stack_end");
 }
 
 static void put_place(struct record *r, const struct place *pl, __u64 addr)
@@ -261,6 +268,88 @@ static void csv_lost(struct trace_printer *tp, enum fs_loss reason, __u64 count)
 	put_end(&r);
 }
 
+/* ---- details: columns of their own, where they are asked for ---- */
+
+/* Append bytes between quotes. */
+static void put_doubled(struct writer *w, const char *s, size_t n)
+{
+	for (; n; s++, n--) {
+		if (*s == '"')
+			writer__char(w, '"');
+		writer__char(w, *s);
+	}
+}
+
+/* Append a field that others chose. */
+static void put_field(struct trace_printer *tp, const char *raw)
+{
+	struct writer *text = &tp->scratch, *w = &tp->more;
+
+	text->len = 0;
+	writer__escaped(text, raw, strlen(raw));
+	if (text->err) {
+		w->err = w->err ? w->err : text->err;
+	} else if (!strpbrk(raw, ",\"")) {
+		writer__mem(w, text->buf, text->len);
+	} else {
+		writer__char(w, '"');
+		put_doubled(w, text->buf, text->len);
+		writer__char(w, '"');
+	}
+}
+
+static void csv_frame(struct writer *w, const struct profile_frame *f)
+{
+	struct writer name = { 0 };
+
+	flame_folded__name(&name, f);
+	put_doubled(w, name.buf, name.len);
+	if (name.err && !w->err)
+		w->err = name.err;
+	free(name.buf);
+}
+
+/* As `flame` folds it: from the root on. */
+static void put_stack(struct trace_printer *tp, const struct trace_stack *s)
+{
+	struct writer *w = &tp->more;
+	const char *between = "";
+
+	writer__char(w, '"');
+	if (s->note) {
+		writer__str(w, s->note);
+		between = ";";
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		writer__str(w, between);
+		trace__put_frame(tp, s->profile, s->frames[i]);
+		between = ";";
+	}
+	writer__lit(w, "\",");
+	writer__str(w, s->end);
+}
+
+static void csv_details(struct trace_printer *tp, const struct trace_details *d)
+{
+	struct writer *w = &tp->more;
+
+	if (tp->opts.variables) {
+		writer__char(w, ',');
+		if (d->variable)
+			put_field(tp, d->variable);
+		writer__char(w, ',');
+		if (d->variable)
+			writer__u64(w, d->variable_offset);
+	}
+	if (tp->opts.stacks) {
+		writer__char(w, ',');
+		if (d->stack)
+			put_stack(tp, d->stack);
+		else
+			writer__char(w, ',');
+	}
+}
+
 const struct trace_format trace_csv = {
 	.eol = "\r\n",
 	.header = csv_header,
@@ -271,4 +360,6 @@ const struct trace_format trace_csv = {
 	.exit = csv_exit,
 	.rename = csv_rename,
 	.lost = csv_lost,
+	.details = csv_details,
+	.frame = csv_frame,
 };

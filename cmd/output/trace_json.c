@@ -162,7 +162,6 @@ static void json_fault(struct trace_printer *tp, const struct fs_fault *f, const
 		KEY_U64(l, "cgroup_id", f->cgroup_id);
 	if (f->flags & FS_FAULT_RESTARTED)
 		KEY_BOOL(l, "restarted", true);
-	line__char(l, '}');
 }
 
 static void put_args(struct line *l, const struct fs_call_event *ev)
@@ -236,7 +235,6 @@ static void json_call(struct trace_printer *tp, const struct fs_call_event *ev, 
 		KEY_WORD(l, "populated_region", region_name(ev->region));
 	if (ev->flags & FS_CALL_COMPAT)
 		KEY_BOOL(l, "compat", true);
-	line__char(l, '}');
 }
 
 static void json_exec(struct trace_printer *tp, const struct fs_exec_event *ev, const char *comm)
@@ -248,7 +246,6 @@ static void json_exec(struct trace_printer *tp, const struct fs_exec_event *ev, 
 	KEY_STRING(l, "new_comm", ev->comm, sizeof(ev->comm));
 	KEY_U64(l, "old_tid", ev->old_tid);
 	KEY_U64(l, "populated", ev->args_populated);
-	line__char(l, '}');
 }
 
 static void json_fork(struct trace_printer *tp, const struct fs_fork_event *ev, const char *comm)
@@ -263,7 +260,7 @@ static void json_fork(struct trace_printer *tp, const struct fs_fork_event *ev, 
 	KEY(l, "flags");
 	line__char(l, '"');
 	flags__put(l, FLAGS_CLONE, ev->clone_flags, false);
-	line__lit(l, "\"}");
+	line__char(l, '"');
 }
 
 static void json_exit(struct trace_printer *tp, const struct fs_exit_event *ev, const char *comm)
@@ -283,7 +280,6 @@ static void json_exit(struct trace_printer *tp, const struct fs_exit_event *ev, 
 	KEY_BOOL(l, "last", ev->last);
 	KEY_U64(l, "min_flt", ev->usage.min_flt);
 	KEY_U64(l, "maj_flt", ev->usage.maj_flt);
-	line__char(l, '}');
 }
 
 static void json_rename(struct trace_printer *tp, const struct fs_rename_event *ev,
@@ -293,7 +289,6 @@ static void json_rename(struct trace_printer *tp, const struct fs_rename_event *
 
 	put_event_start(tp, "rename", &ev->head, comm);
 	KEY_STRING(l, "new_comm", ev->comm, sizeof(ev->comm));
-	line__char(l, '}');
 }
 
 static void json_lost(struct trace_printer *tp, enum fs_loss reason, __u64 count)
@@ -303,7 +298,6 @@ static void json_lost(struct trace_printer *tp, enum fs_loss reason, __u64 count
 	line__lit(l, "{\"event\":\"lost\"");
 	KEY_WORD(l, "reason", loss_name(reason));
 	KEY_U64(l, "count", count);
-	line__char(l, '}');
 }
 
 /* The sums of the lines of "lost" before: not to be added to them. */
@@ -324,11 +318,68 @@ static void json_summary(struct trace_printer *tp)
 		line__u64(l, tp->lost[i]);
 		first = false;
 	}
-	line__lit(l, "}}");
+	line__char(l, '}');
+}
+
+/* ---- details ---- */
+
+static void json_frame(struct writer *w, const struct profile_frame *f)
+{
+	static const char *const kinds[PROFILE_FRAME_KIND_NR] = {
+		[PROFILE_USER] = "user",     [PROFILE_KERNEL] = "kernel", [PROFILE_JIT] = "jit",
+		[PROFILE_REGION] = "region", [PROFILE_NOTE] = "note",
+	};
+	bool code = f->kind != PROFILE_REGION && f->kind != PROFILE_NOTE;
+
+	writer__lit(w, "{\"name\":");
+	writer__json(w, f->name && *f->name ? f->name : NULL);
+	writer__lit(w, ",\"offset\":");
+	if (code && f->name && *f->name)
+		writer__u64(w, f->sym_offset);
+	else
+		writer__lit(w, "null");
+	writer__lit(w, ",\"object\":");
+	writer__json(w, f->object);
+	writer__fmt(w, ",\"kind\":\"%s\"", kinds[f->kind]);
+	if (f->inlined)
+		writer__lit(w, ",\"inlined\":true");
+	if (f->mapping)
+		writer__fmt(w, ",\"file_offset\":%llu", (unsigned long long)f->address);
+	else if (f->kind == PROFILE_KERNEL || f->kind == PROFILE_JIT)
+		writer__fmt(w, ",\"address\":\"0x%llx\"", (unsigned long long)f->address);
+	if (f->src) {
+		writer__lit(w, ",\"src\":");
+		writer__json(w, f->src);
+		if (f->line)
+			writer__fmt(w, ",\"line\":%u", f->line);
+	}
+	writer__char(w, '}');
+}
+
+static void json_details(struct trace_printer *tp, const struct trace_details *d)
+{
+	const struct trace_stack *s = d->stack;
+	struct writer *w = &tp->more;
+
+	if (d->variable) {
+		writer__lit(w, ",\"variable\":");
+		writer__json(w, d->variable);
+		writer__lit(w, ",\"variable_offset\":");
+		writer__u64(w, d->variable_offset);
+	}
+	if (!s)
+		return;
+	writer__lit(w, ",\"stack\":[");
+	for (size_t i = s->n; i-- > 0;) {
+		trace__put_frame(tp, s->profile, s->frames[i]);
+		if (i)
+			writer__char(w, ',');
+	}
+	writer__fmt(w, "],\"stack_end\":\"%s\"", s->end);
 }
 
 const struct trace_format trace_json = {
-	.eol = "\n",
+	.eol = "}\n",
 	.fault = json_fault,
 	.call = json_call,
 	.exec = json_exec,
@@ -337,4 +388,6 @@ const struct trace_format trace_json = {
 	.rename = json_rename,
 	.lost = json_lost,
 	.summary = json_summary,
+	.details = json_details,
+	.frame = json_frame,
 };

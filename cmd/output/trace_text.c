@@ -188,6 +188,8 @@ static void text_header(struct trace_printer *tp)
 	put_column(l, "CLASS", CLASS_WIDTH);
 	put_column(l, "OWNER+OFFSET", OWNER_WIDTH);
 	line__lit(l, "IP");
+	if (tp->opts.variables)
+		line__lit(l, " <VARIABLE+OFFSET>");
 }
 
 static const char *result_text(const struct fs_fault *f)
@@ -315,6 +317,76 @@ static void text_summary(struct trace_printer *tp)
 	}
 }
 
+/* ---- details ---- */
+
+static void put_object(struct writer *w, const struct profile_frame *f, bool with_address)
+{
+	const char *object = f->object ? f->object : "[unknown]";
+
+	writer__lit(w, " (");
+	writer__escaped(w, object, strlen(object));
+	if (with_address) {
+		writer__lit(w, "+0x");
+		writer__hex(w, f->address, 0);
+	}
+	writer__char(w, ')');
+}
+
+/*
+ * "main+0x1b (/usr/bin/program)", as perf script has it; without a name what names it elsewhere:
+ * "[unknown] (/usr/bin/program+0x114b)".
+ */
+static void text_frame(struct writer *w, const struct profile_frame *f)
+{
+	bool named = f->name && *f->name;
+	bool absolute = f->kind == PROFILE_KERNEL || f->kind == PROFILE_JIT;
+
+	if (named)
+		writer__escaped(w, f->name, strlen(f->name));
+	else if (absolute)
+		writer__fmt(w, "0x%llx", (unsigned long long)f->address);
+	else
+		writer__lit(w, "[unknown]");
+	if (f->kind == PROFILE_NOTE || f->kind == PROFILE_REGION)
+		return;
+	if (f->inlined) {
+		writer__lit(w, " (inlined)");
+	} else {
+		if (named)
+			writer__fmt(w, "+0x%llx", (unsigned long long)f->sym_offset);
+		put_object(w, f, !named && !absolute);
+	}
+	if (!f->src)
+		return;
+	writer__lit(w, " at ");
+	writer__escaped(w, f->src, strlen(f->src));
+	if (f->line)
+		writer__fmt(w, ":%u", f->line);
+}
+
+/* The variable ends the line; the stack is below it, from the leaf on. */
+static void text_details(struct trace_printer *tp, const struct trace_details *d)
+{
+	const struct trace_stack *s = d->stack;
+	struct writer *w = &tp->more;
+
+	if (d->variable) {
+		writer__lit(w, " <");
+		writer__escaped(w, d->variable, strlen(d->variable));
+		writer__lit(w, "+0x");
+		writer__hex(w, d->variable_offset, 0);
+		writer__char(w, '>');
+	}
+	for (size_t i = s ? s->n : 0; i-- > 0;) {
+		writer__lit(w, "\n    ");
+		trace__put_frame(tp, s->profile, s->frames[i]);
+	}
+	if (s && s->note) {
+		writer__lit(w, "\n    ");
+		writer__str(w, s->note);
+	}
+}
+
 const struct trace_format trace_text = {
 	.eol = "\n",
 	.header = text_header,
@@ -326,4 +398,6 @@ const struct trace_format trace_text = {
 	.rename = text_rename,
 	.lost = text_lost,
 	.summary = text_summary,
+	.details = text_details,
+	.frame = text_frame,
 };
