@@ -20,6 +20,7 @@ struct flame_run {
 	struct flame_script *script; /* FLAME_PERF_SCRIPT: faults are written as they come */
 	struct frame_list frames;    /* of the stack at hand */
 	__u32 page_size;
+	bool by_symbol;
 	__u64 ends[FS_STACK_END_NR]; /* faults by where their stacks end */
 	__u64 faults, no_stack;
 };
@@ -53,16 +54,24 @@ static int add_leaves(struct flame_run *fr, const struct flame_cell *c)
 {
 	const struct word_list *by = &fr->o->flame.by;
 	char buf[FS_PATH_MAX];
+	size_t from = fr->frames.n;
+	const char *leaf;
 	int err = 0;
 
 	for (size_t i = 0; i < by->n && !err; i++) {
-		if (by->values[i] == OPT_LEAF_REGION) {
-			err = naming__word(fr->profile, PROFILE_REGION,
-					   region_frame(c, buf, sizeof(buf)), &fr->frames);
-			continue;
+		if (by->values[i] == OPT_LEAF_CLASS) {
+			snprintf(buf, sizeof(buf), "{%s}", class_name(c->class));
+			leaf = buf;
+		} else if (by->values[i] == OPT_LEAF_SYMBOL && c->variable) {
+			leaf = c->variable;
+		} else {
+			leaf = region_frame(c, buf, sizeof(buf));
 		}
-		snprintf(buf, sizeof(buf), "{%s}", class_name(c->class));
-		err = naming__word(fr->profile, PROFILE_REGION, buf, &fr->frames);
+		err = naming__word(fr->profile, PROFILE_REGION, leaf, &fr->frames);
+		/* the region, asked for twice */
+		if (!err && fr->frames.n > from + 1 &&
+		    fr->frames.ids[fr->frames.n - 1] == fr->frames.ids[fr->frames.n - 2])
+			fr->frames.n--;
 	}
 	return err;
 }
@@ -138,23 +147,20 @@ static int fill_profile(struct flame_run *fr)
 
 /* perf-script: a fault is written when it comes. */
 static int print_sample(struct flame_run *fr, const struct fs_fault *f, const struct place *pl,
-			const struct stack *s, __u32 mapper, const char *comm)
+			const struct flame_labels *labels)
 {
-	struct flame_cell c = { .stack = s ? s->number : FLAME_NO_STACK,
-				.mapper = mapper,
-				.region = pl->region,
-				.class = f->class,
-				.file = pl->file,
-				.anon_name = pl->mapping ? pl->mapping->anon_name : NULL };
-	struct flame_sample sample = { .comm = comm,
+	struct flame_sample sample = { .comm = labels->comm,
 				       .event = "page-faults",
 				       .time_ns = f->time_ns,
 				       .pid = f->pid,
 				       .tid = f->tid,
 				       .cpu = f->cpu };
 	struct profile_weights w;
-	int err = name_cell(fr, &c, &sample.stack);
+	struct flame_cell c;
+	int err;
 
+	flame_cell__of(f, pl, labels, &c);
+	err = name_cell(fr, &c, &sample.stack);
 	if (err)
 		return err;
 	flame_weights(f, fr->page_size, &w);
@@ -165,10 +171,10 @@ static int print_sample(struct flame_run *fr, const struct fs_fault *f, const st
 static int on_fault(void *ctx, const struct fs_fault *f)
 {
 	struct flame_run *fr = ctx;
+	struct flame_labels labels = {};
 	const struct stack *s;
-	const char *comm;
 	struct place pl;
-	__u32 mapper = 0;
+	__u64 offset;
 
 	space__place(fr->run.space, f, &pl);
 	if (!(fr->o->common.regions & OPT_REGION(pl.region)) ||
@@ -180,12 +186,15 @@ static int on_fault(void *ctx, const struct fs_fault *f)
 		fr->ends[s->end]++;
 	else
 		fr->no_stack++;
-	comm = space__comm(fr->run.space, f->pid, f->tid);
+	labels.stack = s ? s->number : FLAME_NO_STACK;
+	labels.comm = space__comm(fr->run.space, f->pid, f->tid);
 	if (fr->o->flame.mapper != OPT_MAPPER_NO)
-		mapper = space__mapper(fr->run.space, f->pid, f->addr);
+		labels.mapper = space__mapper(fr->run.space, f->pid, f->addr);
+	if (fr->by_symbol)
+		labels.variable = naming__variable(fr->run.naming, &pl, &offset);
 	if (fr->script)
-		return print_sample(fr, f, &pl, s, mapper, comm);
-	return flame_tally__add(fr->tally, f, &pl, s ? s->number : FLAME_NO_STACK, mapper, comm);
+		return print_sample(fr, f, &pl, &labels);
+	return flame_tally__add(fr->tally, f, &pl, &labels);
 }
 
 static int on_event(void *ctx, const struct fs_head *ev)
@@ -279,6 +288,8 @@ int cmd_flame(const struct options *o)
 	opts.calls = o->flame.mapper != OPT_MAPPER_NO;
 	opts.no_latency = o->flame.weight != PROFILE_STALL && o->flame.format != FLAME_PERF_SCRIPT;
 	opts.by_time = o->flame.format == FLAME_PERF_SCRIPT;
+	for (size_t i = 0; i < o->flame.by.n; i++)
+		fr.by_symbol |= o->flame.by.values[i] == OPT_LEAF_SYMBOL;
 	fr.tally = flame_tally__new(o->flame.only, fr.page_size);
 	fr.profile = profile__new();
 	if (!fr.tally || !fr.profile) {

@@ -95,6 +95,7 @@ static const struct option_word mapper_words[] = {
 static const struct option_word leaf_words[] = {
 	{ "region", "where the fault was: [heap], [anon], the file", OPT_LEAF_REGION },
 	{ "class", "what the kernel had to do: {anon}, {cow}", OPT_LEAF_CLASS },
+	{ "symbol", "the variable that was touched; where none is known, the region", OPT_LEAF_SYMBOL },
 };
 
 static bool mapper_word(size_t i, struct option_word *out)

@@ -38,7 +38,7 @@ enum command_bit {
 enum opt_mapper { OPT_MAPPER_NO, OPT_MAPPER_REPLACE, OPT_MAPPER_PREFIX };
 
 /* flame --by: frames that are put at the leaf. */
-enum opt_leaf { OPT_LEAF_REGION, OPT_LEAF_CLASS, OPT_LEAF_NR };
+enum opt_leaf { OPT_LEAF_REGION, OPT_LEAF_CLASS, OPT_LEAF_SYMBOL, OPT_LEAF_NR };
 
 enum opt_faults { OPT_FAULTS_ALL, OPT_FAULTS_MINOR, OPT_FAULTS_MAJOR };
 

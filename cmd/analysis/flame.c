@@ -98,23 +98,30 @@ static size_t cell_of(struct flame_tally *t, const struct flame_cell *key)
 	return t->n++;
 }
 
+void flame_cell__of(const struct fs_fault *f, const struct place *pl,
+		    const struct flame_labels *labels, struct flame_cell *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->stack = labels->stack;
+	out->mapper = labels->mapper;
+	out->pid = f->pid;
+	out->region = pl->region;
+	out->class = f->class;
+	out->access = f->access;
+	out->flags = f->flags & (FS_FAULT_MAJOR | FS_FAULT_FAILED);
+	out->file = pl->file;
+	out->anon_name = pl->mapping ? pl->mapping->anon_name : NULL;
+	out->variable = labels->variable;
+	strncpy(out->comm, labels->comm, sizeof(out->comm) - 1);
+}
+
 int flame_tally__add(struct flame_tally *t, const struct fs_fault *f, const struct place *pl,
-		     __u32 stack, __u32 mapper, const char *comm)
+		     const struct flame_labels *labels)
 {
 	struct profile_weights w;
 	struct flame_cell key;
 
-	memset(&key, 0, sizeof(key));
-	key.stack = stack;
-	key.mapper = mapper;
-	key.pid = f->pid;
-	key.region = pl->region;
-	key.class = f->class;
-	key.access = f->access;
-	key.flags = f->flags & (FS_FAULT_MAJOR | FS_FAULT_FAILED);
-	key.file = pl->file;
-	key.anon_name = pl->mapping ? pl->mapping->anon_name : NULL;
-	strncpy(key.comm, comm, sizeof(key.comm) - 1);
+	flame_cell__of(f, pl, labels, &key);
 	if (!t->n || !same(&t->cells[t->last], &key))
 		t->last = cell_of(t, &key);
 	if (t->last == ~0UL) {

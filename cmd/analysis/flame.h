@@ -39,6 +39,7 @@ struct flame_cell {
 	__u8 flags;              /* FS_FAULT_MAJOR, FS_FAULT_FAILED */
 	const struct file *file; /* of place */
 	const char *anon_name;
+	const char *variable; /* that was touched, NULL: not known, or not asked for */
 	char comm[FS_COMM_LEN];
 	struct profile_weights weights;
 };
@@ -53,9 +54,20 @@ void flame_tally__free(struct flame_tally *t);
 bool flame_tally__wants(const struct flame_tally *t, const struct fs_fault *f,
 			const struct place *pl);
 
-/* Count a fault that is wanted; comm: of its thread. 0 or -ENOMEM. */
+/* What a fault does not tell itself: as in struct flame_cell. */
+struct flame_labels {
+	const char *comm;     /* copied */
+	const char *variable; /* equal ones are the same pointer; it lives as long as the tally */
+	__u32 stack, mapper;
+};
+
+/* The cell in which a fault is counted, without weights. */
+void flame_cell__of(const struct fs_fault *f, const struct place *pl,
+		    const struct flame_labels *labels, struct flame_cell *out);
+
+/* Count a fault that is wanted. 0 or -ENOMEM. */
 int flame_tally__add(struct flame_tally *t, const struct fs_fault *f, const struct place *pl,
-		     __u32 stack, __u32 mapper, const char *comm);
+		     const struct flame_labels *labels);
 
 /* The weights of one fault. */
 void flame_weights(const struct fs_fault *f, __u32 page_size, struct profile_weights *out);
