@@ -16,6 +16,7 @@
 #include "output/stat_json.h"
 #include "output/stat_text.h"
 #include "run.h"
+#include "stack_names.h"
 #include "symbol/elf.h"
 
 #define MAX_NOTES 8
@@ -42,10 +43,70 @@ struct stat_run {
 	__u64 populated_before;
 	struct ended_image *ended; /* in this drain, in order: their cells are to be taken back */
 	size_t nended, ended_room;
+	struct stack_names *names; /* --by stack; else NULL */
+	struct stat_stack **shown; /* by their number in the profile of names */
+	size_t nshown;
 	const char *notes[MAX_NOTES];
 	size_t nnotes;
 	char command[256];
 };
+
+/* ---- stacks ----------------------------------------------------------------------------------- */
+
+/* The stack of an event for the tally: its number plus 1; 0: it was lost, or rows have none. */
+static __u32 stack_of(const struct stat_run *sr, __u32 id)
+{
+	const struct stack *s = sr->names ? stacks__get(sr->run.stacks, id) : NULL;
+
+	return s ? s->number + 1 : 0;
+}
+
+static const struct stat_stack *shown_stack(void *ctx, __u32 stack)
+{
+	struct stat_run *sr = ctx;
+	const struct stack *s = stack ? stacks__stack(sr->run.stacks, stack - 1) : NULL;
+	struct stat_stack **shown;
+	size_t room;
+	__u32 id;
+
+	if (stack_names__get(sr->names, s, &id))
+		return NULL;
+	if (id >= sr->nshown) {
+		room = 2 * (size_t)id + 64;
+		shown = reallocarray(sr->shown, room, sizeof(struct stat_stack *));
+		if (!shown)
+			return NULL;
+		memset(shown + sr->nshown, 0, (room - sr->nshown) * sizeof(struct stat_stack *));
+		sr->shown = shown;
+		sr->nshown = room;
+	}
+	if (!sr->shown[id]) {
+		sr->shown[id] = malloc(sizeof(struct stat_stack));
+		if (sr->shown[id])
+			*sr->shown[id] = (struct stat_stack){ stack_names__profile(sr->names), id };
+	}
+	return sr->shown[id];
+}
+
+static int open_names(struct stat_run *sr)
+{
+	const struct options *o = sr->run.o;
+	unsigned int parts = (o->stacks.kernel_only ? 0 : STACK_USER | STACK_NOTE) |
+			     (o->stacks.user_only ? 0 : STACK_KERNEL);
+
+	sr->names = stack_names__new(sr->run.naming, parts, true);
+	return sr->names ? 0 : -errno;
+}
+
+static void free_names(struct stat_run *sr)
+{
+	for (size_t i = 0; i < sr->nshown; i++)
+		free(sr->shown[i]);
+	free(sr->shown);
+	stack_names__free(sr->names);
+}
+
+/* ---- events ----------------------------------------------------------------------------------- */
 
 static int on_fault(void *ctx, const struct fs_fault *f)
 {
@@ -64,7 +125,7 @@ static int on_fault(void *ctx, const struct fs_fault *f)
 		else
 			proc->seen_min++;
 	}
-	stat__fault(sr->tally, f, &pl, proc, sr->page_size);
+	stat__fault(sr->tally, f, &pl, proc, stack_of(sr, f->stack_id), sr->page_size);
 	return 0;
 }
 
@@ -81,13 +142,14 @@ static void on_call(struct stat_run *sr, const struct fs_call_event *ev)
 {
 	struct process *proc = space__process(sr->run.space, ev->head.pid);
 	__u64 addr = ev->call == FS_CALL_MMAP ? (__u64)ev->ret : ev->args[0];
+	__u32 stack = stack_of(sr, ev->stack_id);
 	struct place pl;
 
 	if (ev->region_id) {
 		place_of(sr, ev->head.pid, ev->region_id, ev->region, addr, &pl);
-		stat__call(sr->tally, ev, &pl, proc);
+		stat__call(sr->tally, ev, &pl, proc, stack);
 	} else {
-		stat__call(sr->tally, ev, NULL, proc);
+		stat__call(sr->tally, ev, NULL, proc, stack);
 	}
 }
 
@@ -382,7 +444,7 @@ static void take_notes(struct stat_run *sr)
 
 static int make_tally(struct stat_run *sr)
 {
-	struct stat_opts opts = { .names = { sr, thread_name, cgroup_path } };
+	struct stat_opts opts = { .names = { sr, thread_name, cgroup_path, shown_stack } };
 	const struct options *o = sr->run.o;
 
 	for (size_t i = 0; i < o->stat.by.n; i++)
@@ -409,6 +471,10 @@ static int run_stat(struct stat_run *sr)
 
 	if (status)
 		return status;
+	if (sr->run.stacks && open_names(sr)) {
+		log_error("out of memory");
+		return STATUS_FAILED;
+	}
 	take_notes(sr);
 	err = run__loop(&sr->run, &sr->sink, on_interval, sr);
 	end = clock_ns();
@@ -447,6 +513,9 @@ int cmd_stat(const struct options *o)
 	opts.by_cgroup = stat_by__has(&sr.by, STAT_CGROUP);
 	opts.by_thread = stat_by__has(&sr.by, STAT_THREAD);
 	opts.by_mapping = stat_by__has(&sr.by, STAT_MAPPING) || stat_by__has(&sr.by, STAT_FILE);
+	opts.stacks = stat_by__has(&sr.by, STAT_STACK);
+	opts.user_stacks = !o->stacks.kernel_only;
+	opts.kernel_stacks = !o->stacks.user_only;
 	status = run__open(&sr.run, o, &opts, &ops);
 	note_command(&sr);
 	if (!status)
@@ -456,6 +525,7 @@ int cmd_stat(const struct options *o)
 	status = run__status(&sr.run, status);
 	run__close(&sr.run);
 	stat__free(sr.tally);
+	free_names(&sr);
 	free(sr.ended);
 	return status;
 }

@@ -17,7 +17,7 @@
 #define ON_TARGET (ON_STAT | ON_TRACE | ON_FLAME)
 #define ON_TABLES (ON_STAT | ON_TRACE | ON_FEATURES)
 #define ON_RUN	  (ON_TABLES | ON_FLAME)
-#define ON_STACKS (ON_TRACE | ON_FLAME)
+#define ON_STACKS ON_TARGET
 #define ON_ALL	  (ON_RUN | ON_HELP)
 
 static const struct option_word fault_words[] = {

@@ -449,20 +449,33 @@ static bool given(const struct parser *p, const char *name)
 	return p->seen[row_index(row_by_name(name))];
 }
 
+static bool counts_by(const struct options *o, enum stat_key_id key)
+{
+	for (size_t i = 0; i < o->stat.by.n; i++)
+		if (o->stat.by.values[i] == key)
+			return true;
+	return false;
+}
+
 /* Options about stacks, where none are taken. */
 static int check_stacks(const struct parser *p)
 {
 	static const char *const about[] = { "user-stacks-only", "kernel-stacks-only", "inlines",
 					     "lines", "debuginfod" };
 	const struct options *o = p->o;
+	bool stat = p->command->bit == ON_STAT, by_stack = counts_by(o, STAT_STACK);
 
-	if (p->command->bit != ON_TRACE || o->stacks.wanted)
+	if (by_stack && o->stat.in_kernel) {
+		log_error("--by stack needs each fault by itself: leave out --in-kernel");
+		return -EINVAL;
+	}
+	if (p->command->bit == ON_FLAME || o->stacks.wanted || by_stack)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(about); i++) {
 		if (!given(p, about[i]) ||
 		    (o->symbols.variables && !strcmp(about[i], "debuginfod")))
 			continue;
-		log_error("--%s needs stacks: add --stacks", about[i]);
+		log_error("--%s needs stacks: add %s", about[i], stat ? "--by stack" : "--stacks");
 		return -EINVAL;
 	}
 	return 0;

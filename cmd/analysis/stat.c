@@ -68,7 +68,8 @@ struct stat_tally *stat__new(const struct stat_opts *opts)
 		const struct stat_by *by = &opts->tables[i];
 
 		for (j = 0; j < by->n; j++) {
-			if (by->n > STAT_KEY_NR || by->key[j] >= STAT_KEY_NR) {
+			if (by->n > STAT_KEY_NR || by->key[j] >= STAT_KEY_NR ||
+			    (by->key[j] == STAT_STACK && !opts->names.stack)) {
 				free(st);
 				errno = EINVAL;
 				return NULL;
@@ -156,7 +157,7 @@ static inline bool stat_in__same(const struct stat_in *a, const struct stat_in *
 {
 	return a->proc == b->proc && a->file == b->file && a->mapping_id == b->mapping_id &&
 	       a->tid == b->tid && a->region == b->region && a->class == b->class &&
-	       a->cgroup_id == b->cgroup_id;
+	       a->cgroup_id == b->cgroup_id && a->stack == b->stack;
 }
 
 static inline unsigned int stat_in__hash(const struct stat_in *in)
@@ -166,7 +167,7 @@ static inline unsigned int stat_in__hash(const struct stat_in *in)
 	/* Odd multipliers, and the high bits of the product: Knuth, TAOCP 6.4. */
 	h = (__u64)(uintptr_t)in->proc * 0x9e3779b97f4a7c15ULL;
 	h ^= (__u64)(uintptr_t)in->file * 0xc2b2ae3d27d4eb4fULL;
-	h ^= in->cgroup_id * 0xff51afd7ed558ccdULL;
+	h ^= ((__u64)in->stack << 32 ^ in->cgroup_id) * 0xff51afd7ed558ccdULL;
 	h += ((__u64)in->mapping_id << 32 | in->tid) * 0x165667b19e3779f9ULL;
 	h += ((__u64)in->region << 8 | in->class) * 0xd6e8feb86659fd93ULL;
 	return h >> (64 - STAT_CACHE_BITS);
@@ -179,7 +180,7 @@ static inline unsigned int stat_in__hash(const struct stat_in *in)
  */
 static inline struct stat_cell *stat__cell(struct stat_tally *st, const struct place *pl,
 					   const struct process *proc, __u64 cgroup_id, __u32 tid,
-					   __u8 class)
+					   __u32 stack, __u8 class)
 {
 	unsigned int needs = st->needs;
 	struct stat_in in = {
@@ -188,6 +189,7 @@ static inline struct stat_cell *stat__cell(struct stat_tally *st, const struct p
 		.cgroup_id = needs & NEED_CGROUP ? cgroup_id : 0,
 		.mapping_id = needs & NEED_MAPPING && pl->mapping ? pl->mapping->id : 0,
 		.tid = needs & NEED_TID ? tid : 0,
+		.stack = needs & NEED_STACK ? stack : 0,
 		.region = needs & NEED_REGION ? pl->region : 0,
 		.class = needs & NEED_CLASS ? class : 0,
 	};
@@ -205,7 +207,7 @@ static inline struct stat_cell *stat__cell(struct stat_tally *st, const struct p
 }
 
 void stat__fault(struct stat_tally *st, const struct fs_fault *f, const struct place *pl,
-		 const struct process *proc, __u64 page_size)
+		 const struct process *proc, __u32 stack, __u64 page_size)
 {
 	__u8 class = f->class < FS_CLASS_NR ? f->class : FS_CLASS_UNKNOWN;
 	struct stat_cell *cell;
@@ -214,7 +216,7 @@ void stat__fault(struct stat_tally *st, const struct fs_fault *f, const struct p
 		st->fixup++;
 		return;
 	}
-	cell = stat__cell(st, pl, proc, f->cgroup_id, f->tid, class);
+	cell = stat__cell(st, pl, proc, f->cgroup_id, f->tid, stack, class);
 	if (!cell) {
 		st->dropped++;
 		return;
@@ -252,7 +254,7 @@ void stat__add_cell(struct stat_tally *st, const struct fs_cell_key *key,
 	}
 	if (!from->faults)
 		return;
-	cell = stat__cell(st, pl, proc, key->cgroup_id, key->tid, class);
+	cell = stat__cell(st, pl, proc, key->cgroup_id, key->tid, 0, class);
 	if (!cell) {
 		st->dropped += from->faults;
 		return;
@@ -282,7 +284,7 @@ static void stat__call_size(struct stat_tally *st, enum fs_call call, __u64 byte
 }
 
 void stat__call(struct stat_tally *st, const struct fs_call_event *ev, const struct place *pl,
-		const struct process *proc)
+		const struct process *proc, __u32 stack)
 {
 	__u64 populated = (__u64)ev->populated_min + ev->populated_maj;
 	struct place base = {
@@ -310,7 +312,7 @@ void stat__call(struct stat_tally *st, const struct fs_call_event *ev, const str
 	/* A call that failed half-way has populated pages all the same. */
 	if (!populated)
 		return;
-	cell = stat__cell(st, pl ? pl : &base, proc, 0, ev->head.tid, FS_CLASS_NR);
+	cell = stat__cell(st, pl ? pl : &base, proc, 0, ev->head.tid, stack, FS_CLASS_NR);
 	if (cell)
 		cell->n.populated += populated;
 }

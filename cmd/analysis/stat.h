@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <linux/types.h>
 
+#include "analysis/profile.h"
 #include "base/hist.h"
 #include "config.h"
 #include "event.h"
@@ -27,6 +28,7 @@ enum stat_key_id {
 	STAT_MAPPING,
 	STAT_FILE,
 	STAT_CGROUP,
+	STAT_STACK,
 	STAT_KEY_NR
 };
 
@@ -59,12 +61,20 @@ enum stat_value_kind {
 	STAT_VALUE_TEXT, /* raw bytes as others chose them: escape before printing */
 	STAT_VALUE_NUMBER,
 	STAT_VALUE_ADDR,
+	STAT_VALUE_STACK,
+};
+
+/* A stack as it is shown: one of a profile. */
+struct stat_stack {
+	const struct profile *profile;
+	__u32 id; /* for profile__stack() */
 };
 
 struct stat_value {
 	enum stat_value_kind kind;
 	const char *text; /* valid as long as the stat and the space */
 	__u64 number;
+	const struct stat_stack *stack;
 };
 
 struct stat_field {
@@ -100,13 +110,19 @@ bool stat_by__has(const struct stat_by *by, enum stat_key_id key);
 /* Append a key, unless it is there; a mapping is one of a process, so it brings that along. */
 void stat_by__add(struct stat_by *by, enum stat_key_id key);
 
-/* Where names come from that no event carries. Any of them may be NULL. */
+/* Where names come from that no event carries. thread and cgroup may be NULL. */
 struct stat_names {
 	void *ctx;
 	/* Name of a living thread; copied. NULL: unknown. Asked once for each thread. */
 	const char *(*thread)(void *ctx, __u32 pid, __u32 tid);
 	/* Path of a cgroup into buf. 0 or -errno. Asked once for each cgroup. */
 	int (*cgroup)(void *ctx, __u64 cgroup_id, char *buf, size_t size);
+	/*
+	 * What is shown of a stack that stat__fault() or stat__call() was given: the same pointer for
+	 * stacks that are shown alike. It lives as long as the stat. NULL: out of memory. Asked when
+	 * rows are made.
+	 */
+	const struct stat_stack *(*stack)(void *ctx, __u32 stack);
 };
 
 struct stat_opts {
@@ -118,17 +134,18 @@ struct stat_opts {
 /* Not struct stat, which is libc's. */
 struct stat_tally;
 
-/* NULL with errno: ENOMEM, EINVAL for a key that is none. */
+/* NULL with errno: ENOMEM, EINVAL for a key that is none, or `stack` without names.stack. */
 struct stat_tally *stat__new(const struct stat_opts *opts);
 void stat__free(struct stat_tally *st);
 
 /*
- * Count a fault: where it fell, whose it is (NULL: not known). Class fixup is no fault and counted
+ * Count a fault: where it fell, whose it is (NULL: not known), and its stack: any number above 0
+ * that names.stack() knows, the same for the same stack; 0: it was lost, or nobody asks. Class fixup is no fault and counted
  * in the totals alone. File, process and region pointers must live as long as the stat; mappings
  * need not.
  */
 void stat__fault(struct stat_tally *st, const struct fs_fault *f, const struct place *pl,
-		 const struct process *proc, __u64 page_size);
+		 const struct process *proc, __u32 stack, __u64 page_size);
 
 /*
  * Count what the kernel side has summed up. tid is 0 unless the run counts by thread, cgroup_id
@@ -140,10 +157,10 @@ void stat__add_cell(struct stat_tally *st, const struct fs_cell_key *key,
 
 /*
  * Count a mapping call. pl: where it populated pages; NULL: only ev->region is known of it.
- * proc: whose it is; NULL: not known.
+ * proc: whose it is; NULL: not known. stack: as in stat__fault().
  */
 void stat__call(struct stat_tally *st, const struct fs_call_event *ev, const struct place *pl,
-		const struct process *proc);
+		const struct process *proc, __u32 stack);
 
 /* A thread has taken another name. */
 void stat__rename(struct stat_tally *st, const struct fs_rename_event *ev);

@@ -16,6 +16,7 @@ struct stat_in {
 	__u64 cgroup_id;
 	__u32 mapping_id;
 	__u32 tid;
+	__u32 stack;
 	__u8 region;
 	__u8 class; /* FS_CLASS_NR: pages populated without a fault */
 };
@@ -28,6 +29,7 @@ enum stat_need {
 	NEED_TID = 1 << 4,
 	NEED_REGION = 1 << 5,
 	NEED_CLASS = 1 << 6,
+	NEED_STACK = 1 << 7,
 };
 
 /* What one combination of all keys has counted. */
@@ -85,6 +87,12 @@ unsigned int stat_key__needs(enum stat_key_id key);
  */
 int stat_key__id(struct stat_tally *st, enum stat_key_id key, const struct stat_in *in,
 		 const struct place *pl, __u64 *id);
+
+/*
+ * Put ids in the place of those that are shown alike: what rows go by. id is of a cell; keys that are
+ * not in `by` stay. 0 or -ENOMEM.
+ */
+int stat_key__show(const struct stat_tally *st, const struct stat_by *by, __u64 id[STAT_KEY_NR]);
 
 /* Order of two ids of a key: as strcmp(). Independent of where things lie in memory. */
 int stat_key__compare(enum stat_key_id key, __u64 a, __u64 b);

@@ -373,6 +373,50 @@ static void cgroup_values(__u64 id, struct stat_value *v)
 	number_value(&v[1], cgroup->id);
 }
 
+/* stack: its number in a cell; in a row what is shown of it, which stacks may have in common */
+
+static int stack_id(struct stat_tally *st, const struct stat_in *in, const struct place *pl,
+		    __u64 *id)
+{
+	(void)st;
+	(void)pl;
+	*id = in->stack;
+	return 0;
+}
+
+static void stack_values(__u64 id, struct stat_value *v)
+{
+	v->kind = STAT_VALUE_STACK;
+	v->stack = (const struct stat_stack *)(uintptr_t)id;
+}
+
+int stat_key__show(const struct stat_tally *st, const struct stat_by *by, __u64 id[STAT_KEY_NR])
+{
+	if (!stat_by__has(by, STAT_STACK))
+		return 0;
+	id[STAT_STACK] = (uintptr_t)st->names.stack(st->names.ctx, id[STAT_STACK]);
+	return id[STAT_STACK] ? 0 : -ENOMEM;
+}
+
+/* By the names of the functions, from the leaf on. */
+static int compare_stacks(const struct stat_stack *a, const struct stat_stack *b)
+{
+	size_t na, nb;
+	const __u32 *fa = profile__stack(a->profile, a->id, &na);
+	const __u32 *fb = profile__stack(b->profile, b->id, &nb);
+	const char *name_a, *name_b;
+	int diff;
+
+	for (; na && nb; na--, nb--) {
+		name_a = profile__frame(a->profile, fa[na - 1])->name;
+		name_b = profile__frame(b->profile, fb[nb - 1])->name;
+		diff = strcmp(name_a ? name_a : "", name_b ? name_b : "");
+		if (diff)
+			return diff;
+	}
+	return (na > nb) - (na < nb);
+}
+
 /* The rows. */
 static const struct key_row {
 	struct stat_key key;
@@ -413,6 +457,11 @@ static const struct key_row {
 		{ "cgroup", "cgroup of the thread at the fault",
 		  { { .name = "cgroup", .wide = true }, { .name = "cgroup_id", .hidden = true } } },
 		NEED_CGROUP, cgroup_id, cgroup_values,
+	},
+	[STAT_STACK] = {
+		{ "stack", "functions that led to the fault",
+		  { { .name = "stack", .wide = true } } },
+		NEED_STACK, stack_id, stack_values,
 	},
 };
 
@@ -466,6 +515,8 @@ int stat_key__compare(enum stat_key_id key, __u64 a, __u64 b)
 			return va[i].kind < vb[i].kind ? -1 : 1;
 		if (va[i].kind == STAT_VALUE_TEXT)
 			diff = strcmp(va[i].text, vb[i].text);
+		else if (va[i].kind == STAT_VALUE_STACK)
+			diff = compare_stacks(va[i].stack, vb[i].stack);
 		else
 			diff = (va[i].number > vb[i].number) - (va[i].number < vb[i].number);
 		if (diff)

@@ -160,6 +160,8 @@ static int add_cells(struct stat_tally *st, const struct stat_by *by, struct mad
 		    stat_by__has(by, STAT_CLASS))
 			continue;
 		key_of(by, cell->id, key);
+		if (stat_key__show(st, by, key))
+			return -ENOMEM;
 		made = get_row(table, key);
 		if (!made)
 			return -ENOMEM;

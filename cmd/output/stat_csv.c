@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/kind_names.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "output/frames.h"
 #include "output/stat_csv.h"
 
 typedef unsigned long long ull;
@@ -41,11 +43,10 @@ int stat_csv__header(FILE *f, const struct stat_report *report)
 }
 
 /* In quotes where RFC 4180 wants them: around commas, quotes and line ends (escaped already). */
-static void print_text(FILE *f, const char *raw)
+static void print_quoted(FILE *f, const char *text)
 {
-	char text[4 * 4096 + 1], *p = text;
+	const char *p = text;
 
-	text_escape(text, sizeof(text), raw, strlen(raw));
 	if (!strpbrk(text, ",\"")) {
 		fputs(text, f);
 		return;
@@ -59,8 +60,30 @@ static void print_text(FILE *f, const char *raw)
 	fputc('"', f);
 }
 
-static void print_value(FILE *f, const struct stat_value *v)
+static void print_text(FILE *f, const char *raw)
 {
+	char text[4 * 4096 + 1];
+
+	text_escape(text, sizeof(text), raw, strlen(raw));
+	print_quoted(f, text);
+}
+
+static int print_stack(FILE *f, const struct stat_stack *stack)
+{
+	struct writer text = { 0 };
+
+	frames__folded(&text, stack->profile, stack->id);
+	writer__char(&text, '\0');
+	if (!text.err)
+		print_quoted(f, text.buf);
+	free(text.buf);
+	return text.err;
+}
+
+static int print_value(FILE *f, const struct stat_value *v)
+{
+	int err = 0;
+
 	switch (v->kind) {
 	case STAT_VALUE_TEXT:
 		print_text(f, v->text);
@@ -71,24 +94,29 @@ static void print_value(FILE *f, const struct stat_value *v)
 	case STAT_VALUE_ADDR:
 		fprintf(f, "0x%llx", (ull)v->number);
 		break;
+	case STAT_VALUE_STACK:
+		err = print_stack(f, v->stack);
+		break;
 	case STAT_VALUE_NONE:
 		break;
 	}
 	fputc(',', f);
+	return err;
 }
 
-static void print_row(FILE *f, const struct stat_row *row, const struct stat_by *by)
+static int print_row(FILE *f, const struct stat_row *row, const struct stat_by *by)
 {
 	struct stat_value values[STAT_FIELDS];
 	const struct stat_counts *n = &row->n;
 	unsigned int i, k;
+	int err = 0;
 
 	for (i = 0; i < by->n; i++) {
 		const struct stat_key *key = stat_key(by->key[i]);
 
 		stat_row__values(row, by->key[i], values);
-		for (k = 0; k < STAT_FIELDS && key->fields[k].name; k++)
-			print_value(f, &values[k]);
+		for (k = 0; k < STAT_FIELDS && key->fields[k].name && !err; k++)
+			err = print_value(f, &values[k]);
 	}
 	fprintf(f, "%llu,%llu,%llu,%llu,%llu,%llu,", (ull)n->faults, (ull)n->minor, (ull)n->major,
 		(ull)n->failed, (ull)n->kernel, (ull)n->bytes);
@@ -101,6 +129,7 @@ static void print_row(FILE *f, const struct stat_row *row, const struct stat_by 
 			(ull)row->p99_ns, (ull)row->latency.max);
 	else
 		fputs(",,,\r\n", f);
+	return err;
 }
 
 int stat_csv__print(FILE *f, struct stat_tally *st, const struct stat_report *report)
@@ -112,17 +141,18 @@ int stat_csv__print(FILE *f, struct stat_tally *st, const struct stat_report *re
 	};
 	struct stat_rows *rows = stat__rows(st, table_of(report), &opts);
 	size_t i;
+	int err = 0;
 
 	if (!rows)
 		return -errno;
-	for (i = 0; i < rows->n; i++) {
+	for (i = 0; i < rows->n && !err; i++) {
 		if (report->interval)
 			fprintf(f, "%llu.%03llu,", (ull)report->time_ns / 1000000000,
 				(ull)report->time_ns / 1000000 % 1000);
-		print_row(f, rows->row[i], &rows->by);
+		err = print_row(f, rows->row[i], &rows->by);
 	}
 	stat_rows__free(rows);
-	return done(f);
+	return err ? err : done(f);
 }
 
 const char *stat_csv__words(const struct stat_tally *st, const struct stat_report *report,

@@ -36,6 +36,24 @@ static json_t *latency_value(const struct stat_row *row)
 			 (json_int_t)row->p99_ns, "max", (json_int_t)h.max, "log2", log2_value(&h));
 }
 
+/* The names of its functions, from the leaf on; null for one without. */
+static json_t *stack_value(const struct stat_stack *stack)
+{
+	json_t *array = json_array();
+	size_t n;
+	const __u32 *frames = profile__stack(stack->profile, stack->id, &n);
+
+	for (size_t i = n; array && i-- > 0;) {
+		const char *name = profile__frame(stack->profile, frames[i])->name;
+
+		if (json_push(array, name && *name ? json_text(name) : json_null())) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
 static json_t *field_value(const struct stat_value *v)
 {
 	switch (v->kind) {
@@ -45,6 +63,8 @@ static json_t *field_value(const struct stat_value *v)
 		return json_integer(v->number);
 	case STAT_VALUE_ADDR:
 		return json_addr(v->number);
+	case STAT_VALUE_STACK:
+		return stack_value(v->stack);
 	case STAT_VALUE_NONE:
 		break;
 	}

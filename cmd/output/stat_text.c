@@ -7,6 +7,7 @@
 #include "base/kind_names.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "output/frames.h"
 #include "output/histogram.h"
 #include "output/stat_text.h"
 #include "output/table.h"
@@ -15,6 +16,7 @@
 #define TOP_PROCESSES 10
 #define CUT_NAME      12 /* columns that remain of a cut process name */
 #define CUT_LONG      16 /* of a path */
+#define CUT_STACK     32
 #define CELL_TEXT     1024
 
 struct page {
@@ -210,7 +212,8 @@ static size_t add_key_columns(struct table_column *columns, const struct stat_by
 
 		for (k = 0; k < STAT_FIELDS && key->fields[k].name; k++) {
 			const struct stat_field *field = &key->fields[k];
-			bool path = by->key[i] != STAT_PROCESS && by->key[i] != STAT_THREAD;
+			bool name = by->key[i] == STAT_PROCESS || by->key[i] == STAT_THREAD;
+			bool stack = by->key[i] == STAT_STACK;
 
 			if (field->hidden)
 				continue;
@@ -218,18 +221,48 @@ static size_t add_key_columns(struct table_column *columns, const struct stat_by
 				.header = field->name,
 				.left = k == 0,
 				.cut = !field->wide ? 0 :
-				       path         ? CUT_LONG :
-						      CUT_NAME,
+				       stack        ? CUT_STACK :
+				       name         ? CUT_NAME :
+						      CUT_LONG,
+				.parts = stack ? FRAMES_BETWEEN : NULL,
 			};
 		}
 	}
 	return n;
 }
 
+static int add_value(struct table *t, const struct stat_value *v)
+{
+	struct writer stack = { 0 };
+	char text[CELL_TEXT];
+	int err;
+
+	switch (v->kind) {
+	case STAT_VALUE_TEXT:
+		text_escape(text, sizeof(text), v->text, strlen(v->text));
+		break;
+	case STAT_VALUE_STACK:
+		frames__text(&stack, v->stack->profile, v->stack->id);
+		writer__char(&stack, '\0');
+		err = stack.err ? stack.err : table__cell(t, stack.buf);
+		free(stack.buf);
+		return err;
+	case STAT_VALUE_NONE:
+		snprintf(text, sizeof(text), "-");
+		break;
+	case STAT_VALUE_NUMBER:
+		snprintf(text, sizeof(text), "%llu", v->number);
+		break;
+	case STAT_VALUE_ADDR:
+		snprintf(text, sizeof(text), "%llx", v->number);
+		break;
+	}
+	return table__cell(t, text);
+}
+
 static int add_key_cells(struct table *t, const struct stat_row *row, const struct stat_by *by)
 {
 	struct stat_value values[STAT_FIELDS];
-	char text[CELL_TEXT];
 	unsigned int i, k;
 	int err = 0;
 
@@ -237,20 +270,9 @@ static int add_key_cells(struct table *t, const struct stat_row *row, const stru
 		const struct stat_key *key = stat_key(by->key[i]);
 
 		stat_row__values(row, by->key[i], values);
-		for (k = 0; k < STAT_FIELDS && key->fields[k].name && !err; k++) {
-			const struct stat_value *v = &values[k];
-
-			if (key->fields[k].hidden)
-				continue;
-			if (v->kind == STAT_VALUE_TEXT)
-				text_escape(text, sizeof(text), v->text, strlen(v->text));
-			else if (v->kind == STAT_VALUE_NONE)
-				snprintf(text, sizeof(text), "-");
-			else
-				snprintf(text, sizeof(text),
-					 v->kind == STAT_VALUE_ADDR ? "%llx" : "%llu", v->number);
-			err = table__cell(t, text);
-		}
+		for (k = 0; k < STAT_FIELDS && key->fields[k].name && !err; k++)
+			if (!key->fields[k].hidden)
+				err = add_value(t, &values[k]);
 	}
 	return err;
 }

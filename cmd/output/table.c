@@ -180,6 +180,14 @@ static void print_blanks(FILE *f, size_t n)
 	fprintf(f, "%*s", (int)n, "");
 }
 
+static void put_cut(char *out, size_t size, const char *text, const struct fitted *col, bool utf8)
+{
+	if (col->column.parts)
+		text_cut_parts(out, size, text, col->width, col->column.parts, utf8);
+	else
+		text_cut(out, size, text, col->width, utf8);
+}
+
 /* One line: cells from left to right, without blanks at its end. */
 static void print_line(const struct table *t, FILE *f, char *const *cells, bool utf8)
 {
@@ -191,8 +199,7 @@ static void print_line(const struct table *t, FILE *f, char *const *cells, bool 
 
 		if (col->gone)
 			continue;
-		text_cut(text, sizeof(text), cells ? cells[i] : col->column.header, col->width,
-			 utf8);
+		put_cut(text, sizeof(text), cells ? cells[i] : col->column.header, col, utf8);
 		columns = text_columns(text);
 		if (!col->column.left)
 			blanks += col->width - columns;
@@ -267,6 +274,30 @@ void text_cut(char *out, size_t size, const char *text, size_t columns, bool utf
 		seen -= next_columns(&next);
 	}
 	snprintf(out, size, "%.*s%s%s", (int)head, text, mark, p);
+}
+
+void text_cut_parts(char *out, size_t size, const char *text, size_t columns, const char *between,
+		    bool utf8)
+{
+	const char *p = text, *next = text, *part, *end = NULL;
+	size_t seen = 0;
+
+	if (!columns || text_columns(text) <= columns) {
+		snprintf(out, size, "%s", columns ? text : "");
+		return;
+	}
+	for (; *p; p = next) {
+		seen += next_columns(&next);
+		if (seen > columns - 1)
+			break;
+	}
+	for (part = text; (part = strstr(part, between)) && part + strlen(between) <= p;) {
+		part += strlen(between);
+		end = part;
+	}
+	if (end && (size_t)(end - text) >= columns / 2)
+		p = end;
+	snprintf(out, size, "%.*s%s", (int)(p - text), text, utf8 ? "…" : "~");
 }
 
 /* "12.3k" and the like: at most three digits, or four where there is no point. */

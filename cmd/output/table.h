@@ -17,8 +17,10 @@ enum table_drop {
 
 struct table_column {
 	const char *header;
-	bool left;         /* texts; numbers stand right */
-	unsigned int cut;  /* text may be cut to this many columns; 0: never */
+	bool left;        /* texts; numbers stand right */
+	unsigned int cut; /* text may be cut to this many columns; 0: never */
+	const char *
+		parts; /* what is between its parts, of which the last are cut; NULL: the middle is */
 	unsigned int drop; /* enum table_drop, or a number between */
 };
 
@@ -49,6 +51,10 @@ size_t text_columns(const char *text);
 
 /* Copy text, cut in the middle to at most `columns` columns. */
 void text_cut(char *out, size_t size, const char *text, size_t columns, bool utf8);
+
+/* The same, cut at its end: after one of its parts, where that leaves half the columns or more. */
+void text_cut_parts(char *out, size_t size, const char *text, size_t columns, const char *between,
+		    bool utf8);
 
 /*
  * Numbers for cells, cut to size; return buf. cell_count: at most 5 columns, "99999", "123k",

@@ -66,7 +66,7 @@ static double measure(const struct record *records, const struct stat_by *by, __
 	begin = now_ns();
 	for (i = 0; i < faults; i++) {
 		r = &records[i % RECORDS];
-		stat__fault(st, &r->fault, &r->place, r->proc, 4096);
+		stat__fault(st, &r->fault, &r->place, r->proc, 0, 4096);
 	}
 	end = now_ns();
 	stat__free(st);

@@ -96,7 +96,7 @@ static void take(struct space *sp, struct stat_tally *tally, const struct fs_fau
 	proc = space__process(sp, f->pid);
 	if (proc)
 		proc->seen_min++;
-	stat__fault(tally, f, &pl, proc, 4096);
+	stat__fault(tally, f, &pl, proc, 0, 4096);
 }
 
 int main(int argc, char **argv)

@@ -44,7 +44,7 @@ static void add(struct stat_tally *st, const struct process *proc, enum fs_regio
 	};
 	struct place pl = { .region = region };
 
-	stat__fault(st, &f, &pl, proc, PAGE);
+	stat__fault(st, &f, &pl, proc, 0, PAGE);
 }
 
 static struct stat_rows *get_rows(struct stat_tally *st, const struct stat_by *by,
@@ -158,7 +158,7 @@ static void test_bytes(void **state)
 		struct place pl = { .region = FS_REGION_ANON };
 		struct stat_totals totals;
 
-		stat__fault(st, &f, &pl, &alpha, PAGE);
+		stat__fault(st, &f, &pl, &alpha, 0, PAGE);
 		stat__totals(st, &totals);
 		assert_int_equal(totals.bytes, cases[i].bytes);
 		if (!(cases[i].flags & FS_FAULT_FAILED))
@@ -276,7 +276,7 @@ static void test_tables(void **state)
 		f.class = t->class;
 		f.latency_ns = t->latency_ns;
 		pl.region = t->region;
-		stat__fault(st, &f, &pl, t->proc, PAGE);
+		stat__fault(st, &f, &pl, t->proc, 0, PAGE);
 	}
 	for (i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		check_table(st, &tables[i], truth);
@@ -306,7 +306,7 @@ static void test_cells(void **state)
 			};
 
 			f.flags |= i % 7 ? 0 : FS_FAULT_KERNEL;
-			stat__fault(stream, &f, &pl, &alpha, PAGE);
+			stat__fault(stream, &f, &pl, &alpha, 0, PAGE);
 			cell.faults++;
 			cell.major += i % 10 == 0;
 			cell.kernel += i % 7 == 0;
@@ -437,10 +437,10 @@ static void test_calls(void **state)
 
 	(void)state;
 	ev = call_event(FS_CALL_MMAP, 8192, 0);
-	stat__call(st, &ev, NULL, &alpha);
-	stat__call(st, &ev, NULL, NULL);
+	stat__call(st, &ev, NULL, &alpha, 0);
+	stat__call(st, &ev, NULL, NULL, 0);
 	ev = call_event(FS_CALL_MMAP, 1 << 30, FS_CALL_FAILED);
-	stat__call(st, &ev, NULL, &alpha);
+	stat__call(st, &ev, NULL, &alpha, 0);
 	stat__call_figures(st, FS_CALL_MMAP, &call);
 	assert_int_equal(call.calls, 3);
 	assert_int_equal(call.failed, 1);
@@ -451,11 +451,11 @@ static void test_calls(void **state)
 	assert_int_equal(call.sizes->max, 8192);
 
 	ev = call_event(FS_CALL_BRK, 135168, 0);
-	stat__call(st, &ev, NULL, &alpha);
+	stat__call(st, &ev, NULL, &alpha, 0);
 	ev = call_event(FS_CALL_BRK, 0, 0); /* asks where the break is */
-	stat__call(st, &ev, NULL, &alpha);
+	stat__call(st, &ev, NULL, &alpha, 0);
 	ev = call_event(FS_CALL_BRK, -200704, 0);
-	stat__call(st, &ev, NULL, &alpha);
+	stat__call(st, &ev, NULL, &alpha, 0);
 	stat__call_figures(st, FS_CALL_BRK, &call);
 	assert_int_equal(call.calls, 3);
 	assert_int_equal(call.bytes, 135168 - 200704);
@@ -463,16 +463,16 @@ static void test_calls(void **state)
 	assert_int_equal(call.sizes->max, 200704);
 
 	ev = call_event(FS_CALL_MADVISE, 4096, 0);
-	stat__call(st, &ev, NULL, &alpha);
+	stat__call(st, &ev, NULL, &alpha, 0);
 	stat__call_figures(st, FS_CALL_MADVISE, &call);
 	assert_int_equal(call.bytes, 4096);
 	assert_null(call.sizes);
 
 	ev = call_event(FS_CALL_NR, 4096, 0); /* of a newer recording */
-	stat__call(st, &ev, NULL, &alpha);
+	stat__call(st, &ev, NULL, &alpha, 0);
 	ev = call_event(FS_CALL_MUNMAP, INT64_MAX, 0);
-	stat__call(st, &ev, NULL, &alpha);
-	stat__call(st, &ev, NULL, &alpha);
+	stat__call(st, &ev, NULL, &alpha, 0);
+	stat__call(st, &ev, NULL, &alpha, 0);
 	stat__call_figures(st, FS_CALL_MUNMAP, &call);
 	assert_true(call.bytes == INT64_MAX);
 
@@ -495,10 +495,10 @@ static void test_populated(void **state)
 	(void)state;
 	ev.populated_min = 64;
 	ev.region = FS_REGION_ANON;
-	stat__call(st, &ev, NULL, &alpha);
+	stat__call(st, &ev, NULL, &alpha, 0);
 	ev.populated_min = 2;
 	ev.populated_maj = 1;
-	stat__call(st, &ev, &bss, &alpha);
+	stat__call(st, &ev, &bss, &alpha, 0);
 	add(st, &alpha, FS_REGION_BSS, FS_CLASS_ANON, 0, 100);
 	stat__populated(st, &alpha, 70);
 	stat__populated(st, &beta, 0);
@@ -570,16 +570,16 @@ static void test_names(void **state)
 
 	(void)state;
 	assert_non_null(st);
-	stat__fault(st, &f, &pl, &alpha, PAGE);
-	stat__fault(st, &f, &pl, &alpha, PAGE);
-	stat__fault(st, &f, &pl, &alpha, PAGE);
+	stat__fault(st, &f, &pl, &alpha, 0, PAGE);
+	stat__fault(st, &f, &pl, &alpha, 0, PAGE);
+	stat__fault(st, &f, &pl, &alpha, 0, PAGE);
 	f.tid = 12;
 	f.cgroup_id = 8;
-	stat__fault(st, &f, &pl, &alpha, PAGE);
-	stat__fault(st, &f, &pl, &alpha, PAGE);
+	stat__fault(st, &f, &pl, &alpha, 0, PAGE);
+	stat__fault(st, &f, &pl, &alpha, 0, PAGE);
 	f.cgroup_id = 0;
 	f.tid = 11;
-	stat__fault(st, &f, &pl, &exec, PAGE); /* the same thread in another program */
+	stat__fault(st, &f, &pl, &exec, 0, PAGE); /* the same thread in another program */
 	assert_int_equal(asked, 3);
 
 	rows = get_rows(st, &by, &by_faults);
@@ -613,7 +613,7 @@ static void touch(struct stat_tally *st, const struct mapping *m, const struct f
 	struct place pl = { .region = region, .mapping = m, .file = file };
 
 	f.region_id = m ? m->id : 0;
-	stat__fault(st, &f, &pl, &alpha, PAGE);
+	stat__fault(st, &f, &pl, &alpha, 0, PAGE);
 }
 
 /* A heap that grows and a stack that grows down are one row each; a copy elsewhere is another. */

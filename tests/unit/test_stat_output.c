@@ -87,7 +87,7 @@ static void add(struct stat_tally *st, const struct process *proc, const struct 
 	};
 
 	while (n--)
-		stat__fault(st, &f, pl, proc, PAGE);
+		stat__fault(st, &f, pl, proc, 0, PAGE);
 }
 
 /* A little of everything, always the same. */
@@ -121,10 +121,10 @@ static void fill(struct stat_tally *st)
 		ev.bytes = PAGE << i;
 		ev.populated_min = i == 4 ? 16 : 0;
 		ev.region = FS_REGION_SHM;
-		stat__call(st, &ev, NULL, &procs[0]);
+		stat__call(st, &ev, NULL, &procs[0], 0);
 	}
 	ev = (struct fs_call_event){ .call = FS_CALL_BRK, .bytes = -135168, .latency_ns = 800 };
-	stat__call(st, &ev, NULL, &procs[0]);
+	stat__call(st, &ev, NULL, &procs[0], 0);
 }
 
 static struct stat_report report_of(struct stat_tally *st, const struct stat_by *by)
