@@ -312,12 +312,13 @@ static void csv_frame(struct writer *w, const struct profile_frame *f)
 /* As `flame` folds it: from the root on. */
 static void put_stack(struct trace_printer *tp, const struct trace_stack *s)
 {
+	const struct profile_frame note = { .name = s->note, .kind = PROFILE_NOTE };
 	struct writer *w = &tp->more;
 	const char *between = "";
 
 	writer__char(w, '"');
 	if (s->note) {
-		writer__str(w, s->note);
+		flame_folded__name(w, &note);
 		between = ";";
 	}
 	for (size_t i = 0; i < s->n; i++) {

@@ -25,6 +25,9 @@ static const struct command stat_command = { .name = "stat",
 static const struct command trace_command = { .name = "trace",
 					      .bit = ON_TRACE,
 					      .operand = OPERAND_PROGRAM };
+static const struct command flame_command = { .name = "flame",
+					      .bit = ON_FLAME,
+					      .operand = OPERAND_PROGRAM };
 static const struct command features_command = { .name = "features", .bit = ON_FEATURES };
 
 /* A command line, split at `|`: words may hold blanks. */
@@ -494,18 +497,63 @@ static void test_output_reader_gone(void **state)
 	signal(SIGPIPE, SIG_DFL);
 }
 
+/* Options about stacks, with and without what takes stacks. */
+static void test_stacks(void **state)
+{
+	struct line l;
+
+	good(&l, &trace_command, "--stacks|-U|--inlines|--lines|--debuginfod");
+	assert_true(l.o.stacks.wanted && l.o.stacks.user_only && !l.o.stacks.kernel_only);
+	assert_true(l.o.symbols.inlines && l.o.symbols.lines && l.o.symbols.debuginfod);
+	assert_true(l.o.symbols.variables);
+	options__clear(&l.o);
+	good(&l, &trace_command, "--symbols|--debuginfod");
+	assert_true(!l.o.stacks.wanted && l.o.symbols.variables);
+	options__clear(&l.o);
+	good(&l, &trace_command, "");
+	assert_true(!l.o.stacks.wanted && !l.o.symbols.variables);
+	options__clear(&l.o);
+	bad(&trace_command, "--lines", "--lines needs stacks: add --stacks");
+	bad(&trace_command, "-K", "--kernel-stacks-only needs stacks: add --stacks");
+	bad(&trace_command, "--symbols|--inlines", "--inlines needs stacks: add --stacks");
+	bad(&trace_command, "--stacks|-K|-U", "cannot be combined");
+
+	good(&l, &stat_command, "--by|process,stack|-K|--inlines");
+	assert_int_equal(l.o.stat.by.n, 2);
+	assert_int_equal(l.o.stat.by.values[1], STAT_STACK);
+	options__clear(&l.o);
+	bad(&stat_command, "-U", "--user-stacks-only needs stacks: add --by stack");
+	bad(&stat_command, "--by|stack|--in-kernel", "--by stack needs each fault by itself");
+	bad(&stat_command, "--by|stack|--lines", "stat has no option --lines");
+
+	good(&l, &flame_command, "-U|--lines|--by|symbol");
+	assert_int_equal(l.o.flame.by.values[0], OPT_LEAF_SYMBOL);
+	options__clear(&l.o);
+	bad(&flame_command, "-U|-K", "cannot be combined");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_stat_values),
-		cmocka_unit_test(test_trace_values), cmocka_unit_test(test_targets),
-		cmocka_unit_test(test_program),      cmocka_unit_test(test_help),
-		cmocka_unit_test(test_unknown),      cmocka_unit_test(test_values),
-		cmocka_unit_test(test_ranges),       cmocka_unit_test(test_words),
-		cmocka_unit_test(test_words_once),   cmocka_unit_test(test_comms),
-		cmocka_unit_test(test_conflicts),    cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_nearest),      cmocka_unit_test(test_output),
-		cmocka_unit_test(test_output_full),  cmocka_unit_test(test_output_reader_gone),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_stat_values),
+		cmocka_unit_test(test_trace_values),
+		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_program),
+		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_words_once),
+		cmocka_unit_test(test_comms),
+		cmocka_unit_test(test_conflicts),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_output),
+		cmocka_unit_test(test_stacks),
+		cmocka_unit_test(test_output_full),
+		cmocka_unit_test(test_output_reader_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,8 +85,8 @@ static void test_json_schema(void **state)
 	int i;
 
 	need_python("jsonschema");
-	for (i = 0; i < 2; i++) {
-		paper__open(&p, FORMAT_JSON, i ? &wall : &relative);
+	for (i = 0; i < 3; i++) {
+		paper__open(&p, FORMAT_JSON, i == 2 ? &detailed : i ? &wall : &relative);
 		print_random(p.tp);
 		assert_int_equal(
 			python("import collections, json, sys, jsonschema\n"
@@ -111,29 +111,43 @@ static void test_json_schema(void **state)
 	}
 }
 
-static void test_csv_python(void **state)
+static void check_csv(const struct trace_opts *opts, int columns)
 {
 	struct paper p;
-	char count[16];
+	char count[32];
 
-	need_python("csv");
-	snprintf(count, sizeof(count), "%d", RANDOM_LINES + 1);
-	paper__open(&p, FORMAT_CSV, &wall);
+	snprintf(count, sizeof(count), "%d,%d", RANDOM_LINES + 1, columns);
+	paper__open(&p, FORMAT_CSV, opts);
 	print_random(p.tp);
 	assert_int_equal(
 		python("import csv, sys\n"
+		       "count, columns = map(int, sys.argv[1].split(','))\n"
 		       "text = sys.stdin.buffer.read().decode('utf-8')\n"
 		       "lines = text.split('\\r\\n')\n"
-		       "assert lines.pop() == '' and len(lines) == int(sys.argv[1])\n"
+		       "assert lines.pop() == '' and len(lines) == count\n"
 		       "assert '\\n' not in ''.join(lines)\n"
 		       "rows = list(csv.reader(lines, strict=True))\n"
 		       "assert len(rows) == len(lines)\n"
-		       "assert all(len(row) == 28 for row in rows)\n"
+		       "assert all(len(row) == columns for row in rows)\n"
 		       "names = {row[6] for row in rows if row[0] == 'fault'}\n"
-		       "assert {'q\"uo,te\"', 'back\\\\\\\\slash', 'new\\\\nline'} < names\n",
+		       "assert {'q\"uo,te\"', 'back\\\\\\\\slash', 'new\\\\nline'} < names\n"
+		       "if columns == 32:\n"
+		       "    assert rows[0][28:] == ['variable', 'variable_offset', 'stack', 'stack_end']\n"
+		       "    names = {row[28] for row in rows[1:] if row[0] == 'fault'}\n"
+		       "    assert {'q\"uo,te\"', 'back\\\\\\\\slash', 'new\\\\nline'} < names\n"
+		       "    for row in rows[1:]:\n"
+		       "        assert bool(row[30]) == bool(row[31])\n"
+		       "        assert not row[30] or row[30].count(';') == 7, row[30]\n",
 		       count, paper__text(&p)),
 		0);
 	paper__close(&p);
+}
+
+static void test_csv_python(void **state)
+{
+	need_python("csv");
+	check_csv(&wall, 28);
+	check_csv(&detailed, 32);
 }
 
 int main(void)

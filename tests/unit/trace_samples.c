@@ -22,6 +22,15 @@ const struct trace_opts wall = {
 	.page_size = 4096,
 };
 
+const struct trace_opts detailed = {
+	.wall = true,
+	.start_ns = START_NS,
+	.wall_offset_ns = WALL_NS - (__s64)START_NS,
+	.page_size = 4096,
+	.variables = true,
+	.stacks = true,
+};
+
 static const struct file libc = {
 	.id = 1,
 	.path = "/usr/lib/x86_64-linux-gnu/libc.so.6",
@@ -77,6 +86,65 @@ struct fs_head a_head(void)
 	return (struct fs_head){
 		.time_ns = START_NS + 2000000, .pid = 1234, .tid = 1234, .cpu = 1
 	};
+}
+
+struct trace_stack sample_stack(struct profile *p, const char *name, __u32 frames[SAMPLE_FRAMES])
+{
+	const char *libc_path = name ? name : libc.path;
+	const struct profile_mapping libc_mapping = { .limit = 1 << 30, .object = libc_path };
+	struct profile_frame f[SAMPLE_FRAMES] = {
+		{ .name = "main", .object = "/usr/bin/sh", .address = 0x114b, .sym_offset = 27 },
+		{ .object = "/usr/bin/sh", .address = 0x2200, .is_return = true },
+		{ .name = "__vdso_time", .object = "[vdso]", .address = 0x910, .sym_offset = 0x10 },
+		{ .name = "memset",
+		  .object = libc_path,
+		  .address = 0x1d2b10,
+		  .sym_offset = 0,
+		  .src = "string/memset.S",
+		  .line = 42 },
+		{ .name = "std::map<int, long>::at",
+		  .object = libc_path,
+		  .address = 0x1d2b10,
+		  .src = "map",
+		  .inlined = true },
+		{ .object = "[jit]", .address = 0x7f0000001000, .kind = PROFILE_JIT },
+		{ .name = "copy_from_user",
+		  .object = "[kernel.kallsyms]",
+		  .sym_offset = 0x28,
+		  .address = 0xffffffff81a00b92,
+		  .kind = PROFILE_KERNEL },
+	};
+	__u32 mapping;
+
+	assert_int_equal(profile__add_mapping(p, &libc_mapping, &mapping), 0);
+	for (size_t i = 0; i < SAMPLE_FRAMES; i++) {
+		if (name && f[i].name)
+			f[i].name = name;
+		if (name && f[i].src)
+			f[i].src = name;
+		if (i == 1 || i == 3 || i == 4)
+			f[i].mapping = mapping;
+		assert_int_equal(profile__add_frame(p, &f[i], &frames[i]), 0);
+	}
+	return (struct trace_stack){ .profile = p,
+				     .frames = frames,
+				     .n = SAMPLE_FRAMES,
+				     .end = "too_deep",
+				     .note = "[truncated]" };
+}
+
+/* Details of hostile names for the next event. */
+static void put_details(struct trace_printer *tp, struct profile *p, const char *name,
+			__u64 variable_offset)
+{
+	static __u32 frames[SAMPLE_FRAMES]; /* until the event is printed */
+	static struct trace_stack stack;
+	struct trace_details d = { .variable = variable_offset & 1 ? name : NULL,
+				   .variable_offset = variable_offset,
+				   .stack = &stack };
+
+	stack = sample_stack(p, name, frames);
+	trace_printer__details(tp, &d);
 }
 
 void paper__open(struct paper *p, enum format format, const struct trace_opts *opts)
@@ -182,15 +250,19 @@ void print_random(struct trace_printer *tp)
 	struct fs_fork_event fork;
 	struct fs_exit_event exit;
 	struct fs_rename_event rename;
+	struct profile *p = profile__new();
 	char comm[FS_COMM_LEN];
 	size_t i;
 
+	assert_non_null(p);
 	for (i = 0; i < EVENTS; i++) {
 		fill_random(comm, sizeof(comm), &seed);
 		comm[FS_COMM_LEN - 1] = '\0';
 		if (i % 4)
 			strncpy(comm, hostile[i % HOSTILE], sizeof(comm));
+		put_details(tp, p, hostile[i % HOSTILE], 0);
 		print_random_call(tp, comm, &seed);
+		put_details(tp, p, hostile[i % HOSTILE], seed);
 		print_random_fault(tp, comm, &seed);
 		if (i % 8)
 			continue;
@@ -205,4 +277,5 @@ void print_random(struct trace_printer *tp)
 		assert_int_equal(trace_printer__lost(tp, i / 8 % FS_LOSS_NR, seed >> 8), 0);
 	}
 	assert_int_equal(trace_printer__finish(tp), 0);
+	profile__free(p);
 }
