@@ -53,9 +53,9 @@ static int reduce(struct stack_names *sn)
 
 	for (size_t i = 0; i < sn->frames.n && !err; i++) {
 		f = profile__frame(sn->named, sn->frames.ids[i]);
-		function = (struct profile_frame){
-			.name = f->name, .object = f->object, .kind = f->kind, .inlined = f->inlined
-		};
+		function = (struct profile_frame){ .name = f->name, .kind = f->kind };
+		if (!f->name || !*f->name)
+			function.object = f->object; /* is shown in its place */
 		err = profile__add_frame(sn->shown, &function, &sn->frames.ids[i]);
 	}
 	return err;

@@ -13,8 +13,8 @@
 struct stack_names;
 
 /*
- * parts: enum stack_part. functions: a frame is its function alone, without address and line, so that
- * stacks through the same functions are one. n stays the caller's and outlives it. NULL with errno.
+ * parts: enum stack_part. functions: a frame is the name of its function alone, without address, line
+ * and object, so that stacks through functions of the same names are one. n stays the caller's and outlives it. NULL with errno.
  */
 struct stack_names *stack_names__new(struct naming *n, unsigned int parts, bool functions);
 void stack_names__free(struct stack_names *sn); /* NULL is fine */

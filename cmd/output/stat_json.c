@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "base/kind_names.h"
+#include "output/flame_impl.h"
 #include "output/json.h"
 #include "output/stat_json.h"
 
@@ -36,22 +38,26 @@ static json_t *latency_value(const struct stat_row *row)
 			 (json_int_t)row->p99_ns, "max", (json_int_t)h.max, "log2", log2_value(&h));
 }
 
-/* The names of its functions, from the leaf on; null for one without. */
+/* The names of its functions, from the leaf on. */
 static json_t *stack_value(const struct stat_stack *stack)
 {
 	json_t *array = json_array();
+	struct writer name = { 0 };
 	size_t n;
 	const __u32 *frames = profile__stack(stack->profile, stack->id, &n);
+	int err = array ? 0 : -ENOMEM;
 
-	for (size_t i = n; array && i-- > 0;) {
-		const char *name = profile__frame(stack->profile, frames[i])->name;
-
-		if (json_push(array, name && *name ? json_text(name) : json_null())) {
-			json_decref(array);
-			return NULL;
-		}
+	for (size_t i = n; !err && i-- > 0;) {
+		name.len = 0;
+		flame_frame__name(&name, profile__frame(stack->profile, frames[i]));
+		writer__char(&name, '\0');
+		err = name.err ? name.err : json_push(array, json_text(name.buf));
 	}
-	return array;
+	free(name.buf);
+	if (!err)
+		return array;
+	json_decref(array);
+	return NULL;
 }
 
 static json_t *field_value(const struct stat_value *v)

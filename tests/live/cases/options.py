@@ -19,7 +19,8 @@ def regions():
 # stat
 
 @cases("stat-by", ["region", "class", "process", "thread", "mapping", "file", "cgroup",
-                   "process,region,class", "class,region", "cgroup,thread,file"])
+                   "process,region,class", "class,region", "cgroup,thread,file", "stack",
+                   "stack,region,thread"])
 def by(keys):
     """Each grouping adds up to the same totals (sane() checks them), with its keys in each row."""
     report = stat(["--by", keys], regions())
