@@ -13,13 +13,15 @@
 #include "output/trace.h"
 #include "run.h"
 #include "stack_names.h"
+#include "trace_queue.h"
 
 struct trace_run {
 	struct run run;
 	struct trace_printer *printer;
 	struct stack_names *names; /* of stacks, NULL: none are asked for */
 	struct trace_stack stack;  /* of the event at hand */
-	bool variables;
+	bool variables;            /* names are asked for: events wait for them */
+	struct trace_queue queue;
 	__u64 events; /* OPT_EVENT_ bits */
 	__u64 regions;
 	__u64 left; /* of --max-events; ~0: no limit */
@@ -29,6 +31,9 @@ struct trace_run {
 
 #define ENOUGH 1 /* --max-events has been reached */
 
+#define SLICE_NS    5000000    /* of printing what waits, before the rings are looked at again */
+#define QUEUE_BYTES (64 << 20) /* that wait at most */
+
 static int counted(struct trace_run *tr, int err)
 {
 	if (err)
@@ -36,23 +41,19 @@ static int counted(struct trace_run *tr, int err)
 	return --tr->left ? 0 : ENOUGH;
 }
 
-/*
- * Hand the details of the event that is printed next to the printer. pl NULL: it is no fault. 0 or
- * -ENOMEM.
- */
-static int put_details(struct trace_run *tr, __u32 stack_id, const struct place *pl)
+/* Hand the details of an event, which is printed next, to the printer. 0 or -ENOMEM. */
+static int put_details(struct trace_run *tr, const struct trace_entry *e)
 {
-	struct trace_details d = {};
+	const struct stack *s = e->stack;
 	struct trace_stack *stack = &tr->stack;
-	const struct stack *s;
+	struct trace_details d = {};
 	__u32 id;
 	int err;
 
-	if (tr->variables && pl)
-		d.variable = naming__variable(tr->run.naming, pl, &d.variable_offset);
+	if (tr->variables && e->fault)
+		d.variable = naming__variable(tr->run.naming, &e->place, &d.variable_offset);
 	if (tr->names) {
 		*stack = (struct trace_stack){ .end = "lost" };
-		s = stacks__get(tr->run.stacks, stack_id);
 		if (s) {
 			err = stack_names__get(tr->names, s, &id);
 			if (err)
@@ -69,22 +70,80 @@ static int put_details(struct trace_run *tr, __u32 stack_id, const struct place 
 	return 0;
 }
 
+static int print_fault(struct trace_run *tr, const struct trace_entry *e, const struct fs_fault *f)
+{
+	int err = put_details(tr, e);
+
+	return err ? err : trace_printer__fault(tr->printer, f, &e->place, e->comm);
+}
+
+static int print_event(struct trace_run *tr, const struct trace_entry *e, const struct fs_head *ev)
+{
+	const void *event = ev;
+	int err;
+
+	switch (ev->kind) {
+	case FS_EVENT_CALL:
+		err = put_details(tr, e);
+		return err ? err : trace_printer__call(tr->printer, event, e->comm);
+	case FS_EVENT_EXEC:
+		return trace_printer__exec(tr->printer, event, e->comm);
+	case FS_EVENT_FORK:
+		return trace_printer__fork(tr->printer, event, e->comm);
+	case FS_EVENT_EXIT:
+		return trace_printer__exit(tr->printer, event, e->comm);
+	case FS_EVENT_RENAME:
+		return trace_printer__rename(tr->printer, event, e->comm);
+	}
+	return 0;
+}
+
+static int print(struct trace_run *tr, const struct trace_entry *e, const void *event)
+{
+	return e->fault ? print_fault(tr, e, event) : print_event(tr, e, event);
+}
+
+/* Print an event, now or as soon as there is time for its names. 0, ENOUGH or -errno. */
+static int put(struct trace_run *tr, struct trace_entry *e, const void *event, const char *comm)
+{
+	strncpy(e->comm, comm, sizeof(e->comm) - 1);
+	return counted(tr, tr->variables ? trace_queue__add(&tr->queue, e, event) :
+					   print(tr, e, event));
+}
+
+/* Print what waits, for as long as `until` (CLOCK_MONOTONIC) and until less than QUEUE_BYTES do. */
+static int print_queue(struct trace_run *tr, __u64 until)
+{
+	const struct trace_entry *e;
+	const void *event;
+	int err = 0;
+
+	while (!err && (e = trace_queue__first(&tr->queue, &event)) &&
+	       (clock_ns() < until || trace_queue__bytes(&tr->queue) > QUEUE_BYTES)) {
+		err = print(tr, e, event);
+		trace_queue__pop(&tr->queue);
+	}
+	return err;
+}
+
+static int on_drained(void *ctx)
+{
+	return print_queue(ctx, clock_ns() + SLICE_NS);
+}
+
 static int on_fault(void *ctx, const struct fs_fault *f)
 {
 	struct trace_run *tr = ctx;
-	struct place pl;
-	int err;
+	struct trace_entry e = { .fault = true, .size = sizeof(*f) };
 
 	if (!(tr->events & OPT_EVENT_FAULT))
 		return 0;
-	space__place(tr->run.space, f, &pl);
-	if (!(tr->regions & OPT_REGION(pl.region)))
+	space__place(tr->run.space, f, &e.place);
+	if (!(tr->regions & OPT_REGION(e.place.region)))
 		return 0;
-	err = put_details(tr, f->stack_id, &pl);
-	if (err)
-		return err;
-	return counted(tr, trace_printer__fault(tr->printer, f, &pl,
-						space__comm(tr->run.space, f->pid, f->tid)));
+	if (tr->run.stacks)
+		e.stack = stacks__get(tr->run.stacks, f->stack_id);
+	return put(tr, &e, f, space__comm(tr->run.space, f->pid, f->tid));
 }
 
 static bool wanted(const struct trace_run *tr, const struct fs_head *ev)
@@ -109,35 +168,18 @@ static bool wanted(const struct trace_run *tr, const struct fs_head *ev)
 	return false;
 }
 
-static int print_event(struct trace_run *tr, const struct fs_head *ev)
-{
-	const char *comm = space__comm(tr->run.space, ev->pid, ev->tid);
-	const void *e = ev;
-	int err;
-
-	switch (ev->kind) {
-	case FS_EVENT_CALL:
-		err = put_details(tr, ((const struct fs_call_event *)e)->stack_id, NULL);
-		return err ? err : trace_printer__call(tr->printer, e, comm);
-	case FS_EVENT_EXEC:
-		return trace_printer__exec(tr->printer, e, comm);
-	case FS_EVENT_FORK:
-		return trace_printer__fork(tr->printer, e, comm);
-	case FS_EVENT_EXIT:
-		return trace_printer__exit(tr->printer, e, comm);
-	case FS_EVENT_RENAME:
-		return trace_printer__rename(tr->printer, e, comm);
-	}
-	return 0;
-}
-
 static int on_event(void *ctx, const struct fs_head *ev)
 {
 	struct trace_run *tr = ctx;
+	struct trace_entry e = { .size = ev->size };
 	int err = 0;
 
-	if (wanted(tr, ev))
-		err = counted(tr, print_event(tr, ev));
+	if (wanted(tr, ev)) {
+		if (tr->run.stacks && ev->kind == FS_EVENT_CALL)
+			e.stack = stacks__get(tr->run.stacks,
+					      ((const struct fs_call_event *)ev)->stack_id);
+		err = put(tr, &e, ev, space__comm(tr->run.space, ev->pid, ev->tid));
+	}
 	if (err)
 		return err;
 	return run__event(&tr->run, ev);
@@ -192,7 +234,7 @@ static int open_printer(struct trace_run *tr)
 
 static int run_trace(struct trace_run *tr)
 {
-	struct event_sink sink = { tr, on_fault, on_event, NULL };
+	struct event_sink sink = { tr, on_fault, on_event, on_drained };
 	int status = run__start(&tr->run), err;
 
 	if (status)
@@ -202,6 +244,8 @@ static int run_trace(struct trace_run *tr)
 		err = run__loop(&tr->run, &sink, on_interval, tr);
 	if (err == ENOUGH)
 		err = 0;
+	if (!err)
+		err = print_queue(tr, ~0ULL);
 	if (!err)
 		err = say_lost(tr);
 	if (!err)
@@ -243,6 +287,7 @@ int cmd_trace(const struct options *o)
 		status = run_trace(&tr);
 	trace_printer__free(tr.printer);
 	stack_names__free(tr.names);
+	trace_queue__clear(&tr.queue);
 	if (tr.run.out && options__close_output(tr.run.out) && !status)
 		status = STATUS_FAILED;
 	status = run__status(&tr.run, status);
