@@ -209,34 +209,49 @@ static int on_interval(void *ctx, __u64 interval_ns)
 	return say_lost(tr);
 }
 
+/* What is needed for names, before there is anything to name. */
+static int open_names(struct trace_run *tr)
+{
+	const struct options *o = tr->run.o;
+	unsigned int parts = (o->stacks.kernel_only ? 0 : STACK_USER) |
+			     (o->stacks.user_only ? 0 : STACK_KERNEL);
+
+	if (!o->stacks.wanted)
+		return 0;
+	tr->names = stack_names__new(tr->run.naming, parts, false);
+	if (!tr->names)
+		return -errno;
+	if (!o->stacks.user_only)
+		naming__prepare(tr->run.naming);
+	return 0;
+}
+
 static int open_printer(struct trace_run *tr)
 {
 	const struct options *o = tr->run.o;
 	struct trace_opts opts = {
-		.wall = tr->run.o->common.timestamps,
+		.wall = o->common.timestamps,
 		.start_ns = session__start_ns(tr->run.session),
 		.wall_offset_ns = (__s64)(clock_ns_of(CLOCK_REALTIME) - clock_ns()),
 		.page_size = sysconf(_SC_PAGESIZE),
 		.variables = tr->variables,
 		.stacks = o->stacks.wanted,
 	};
-	unsigned int parts = (o->stacks.kernel_only ? 0 : STACK_USER) |
-			     (o->stacks.user_only ? 0 : STACK_KERNEL);
 
-	if (opts.stacks) {
-		tr->names = stack_names__new(tr->run.naming, parts, false);
-		if (!tr->names)
-			return -errno;
-	}
-	tr->printer = trace_printer__new(tr->run.o->common.format, tr->run.out, &opts);
+	tr->printer = trace_printer__new(o->common.format, tr->run.out, &opts);
 	return tr->printer ? 0 : -errno;
 }
 
 static int run_trace(struct trace_run *tr)
 {
 	struct event_sink sink = { tr, on_fault, on_event, on_drained };
-	int status = run__start(&tr->run), err;
+	int status, err;
 
+	if (open_names(tr)) {
+		log_error("out of memory");
+		return STATUS_FAILED;
+	}
+	status = run__start(&tr->run);
 	if (status)
 		return status;
 	err = open_printer(tr);

@@ -55,6 +55,13 @@ void naming__free(struct naming *n)
 	free(n);
 }
 
+void naming__prepare(struct naming *n)
+{
+	struct sym_frame f;
+
+	symbolizer__kernel_frame(n->sz, 0, false, &f);
+}
+
 void frame_list__clear(struct frame_list *l)
 {
 	free(l->ids);

@@ -14,6 +14,9 @@ struct naming;
 struct naming *naming__new(struct space *space, const struct symbolizer_opts *opts);
 void naming__free(struct naming *n);
 
+/* Read the kernel's names now: it takes a tenth of a second, for which a run in progress has no time. */
+void naming__prepare(struct naming *n);
+
 /* A file has been opened, or cannot be: space_ops.opened. It is kept open, within a limit. */
 void naming__opened(struct naming *n, const struct file *file, int fd,
 		    const struct elf_layout *elf);
