@@ -58,6 +58,8 @@ static int add_crt(struct compiling *c, __u64 offset)
 	const struct cfi_segment *s = c->end ? cfi_object__code_at(c->object, c->end) : NULL;
 	__u64 start = c->end, end;
 
+	if (c->source->image) /* the vdso has none */
+		return 0;
 	if (!s) { /* from the beginning of the segment */
 		s = cfi_object__code_at(c->object, offset);
 		start = s ? s->offset : 0;

@@ -12,6 +12,8 @@ from snoop import run
 
 RULES = os.path.join(ROOT, ".output/unwind/rules")
 # Machine code by hand keeps a few registers where no rule can say it
+# Bytes of a file's code that is the C runtime's own (cmd/symbol/cfi_crt.c): no entry speaks of it
+RUNTIME = 640
 SHARE = 0.01
 
 LIBRARIES = ["/usr/lib/*-linux-gnu", "/lib64", "/lib"]
@@ -67,8 +69,10 @@ def rules(name, find):
     counts = collections.Counter()
     for key, n in re.findall(r"(\w+)=(\d+) ", result.text()):
         counts[key] += int(n)
-    equal((result.status, counts["different"], counts["more"]), (0, 0, 0),
-          f"(status, different, more) of {result.text() or result.errors()}")
+    equal((result.status, counts["different"]), (0, 0),
+          f"(status, different) of {result.text() or result.errors()}")
+    check(counts["more"] <= RUNTIME * len(paths), f"rules for {counts['more']} addresses of which no "
+          f"entry speaks: {result.text()}")
     check(counts["equal"], "no address was compared")
     left = counts["unsupported"] + counts["lost"]
     check(left <= SHARE * counts["addresses"],
