@@ -13,8 +13,12 @@ from snoop import Attached
 
 GROWTH = 1.1
 FILE = os.path.join(harness.ROOT, "tests", "live", "budget.json")
-MODES = {"stream": ["-a"], "in-kernel": ["-a", "--in-kernel"],
-         "no-latency": ["-a", "--no-latency"], "process": ["-p", str(os.getpid())]}
+STAT = ["stat", "-j"]
+FLAME = ["flame", "-o", "/dev/null"]
+MODES = {"stream": [*STAT, "-a"], "in-kernel": [*STAT, "-a", "--in-kernel"],
+         "no-latency": [*STAT, "-a", "--no-latency"], "process": [*STAT, "-p", str(os.getpid())],
+         "stacks": [*FLAME, "-a"], "stacks-latency": [*FLAME, "-a", "--weight", "stall"],
+         "stacks-calls": [*FLAME, "-p", str(os.getpid()), "--mapper", "prefix"]}
 
 
 def this_kernel():
@@ -45,7 +49,7 @@ def keep(lines):
 
 @cases("budget", list(MODES))
 def budget(mode):
-    with Attached("stat", "-j", *MODES[mode]) as snoop:
+    with Attached(*MODES[mode]) as snoop:
         programs = bpfprogs.of_process(snoop.process.pid)
         snoop.end()
     check(len(programs) > 3, f"only {sorted(programs)} are loaded")
