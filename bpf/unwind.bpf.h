@@ -317,10 +317,17 @@ static __always_inline u32 unwind_rule_of(const struct fs_unwind_table *table, u
 	return rule;
 }
 
-/* mm->context.vdso of both architectures. */
-static __always_inline u64 vdso_base(struct mm_struct *mm)
+/*
+ * Is a mapping that has operations and no file the vdso? Special mappings have a name
+ * (_install_special_mapping() of mm/mmap.c).
+ */
+static __always_inline bool is_vdso(u64 vma)
 {
-	return (u64)KERNEL_READ(mm, context.vdso);
+	struct vm_special_mapping *special =
+		(void *)KERNEL_READ((struct vm_area_struct *)vma, vm_private_data);
+	u64 name = kernel_u64((u64)KERNEL_READ(special, name));
+
+	return (name & (~0UL >> 8)) == 0x5d6f7364765bUL; /* "[vdso]" and its end, little endian */
 }
 
 /* Find the executable mapping at addr and keep it. Its index; CODE_SLOTS: there is none. */
@@ -357,7 +364,7 @@ __noinline u32 code_find(struct stack_state *ss, u64 addr)
 			code->file_id = *id;
 			code->table = *table;
 		}
-	} else if (c->ops && c->start == vdso_base(mm)) {
+	} else if (c->ops && is_vdso(vma)) {
 		code->offset = 0;
 		code->mapped_file = 1;
 		code->file_id = FS_FRAME_VDSO;
@@ -415,8 +422,9 @@ static __always_inline int frame_leave(struct stack_state *ss, const struct code
 	if (code->table.kind == FS_UNWIND_ROWS)
 		index = unwind_rule_of(&code->table, code->file_id,
 				       code->offset + (ss->regs.ip - code->start) - ss->call);
-	return fs_unwind_leave(ss, bpf_map_lookup_elem(&unwind_rules, &index), &ss->regs,
-			       &ss->call);
+	/* V8 keeps code of its own making in the text of its program, where no row is */
+	return fs_unwind_leave(ss, bpf_map_lookup_elem(&unwind_rules, &index),
+			       code->table.kind != FS_UNWIND_FRAME_POINTERS, &ss->regs, &ss->call);
 }
 
 struct unwinding {

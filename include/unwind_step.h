@@ -23,10 +23,11 @@ FS_UNWIND_INLINE __u64 fs_unwind_address(__u64 signed_addr)
 }
 
 /*
- * By the frame pointer: it points at that of the caller, beside which the return address is. On arm64
- * the record is anywhere in the frame: the caller's stack pointer is not known, 0.
+ * By the frame pointer: it points at that of the caller, beside which the return address is. `made`: by
+ * a JIT, whose frames have the two at their upper end on every architecture. What compilers make of
+ * arm64 has them anywhere: the caller's stack pointer is not known then, 0.
  */
-FS_UNWIND_INLINE int fs_unwind_by_pointer(void *walk, struct fs_unwind_regs *r)
+FS_UNWIND_INLINE int fs_unwind_by_pointer(void *walk, struct fs_unwind_regs *r, bool made)
 {
 	__u64 pair[2];
 
@@ -39,7 +40,7 @@ FS_UNWIND_INLINE int fs_unwind_by_pointer(void *walk, struct fs_unwind_regs *r)
 	if (!pair[1])
 		return FS_STACK_COMPLETE;
 	r->ip = fs_unwind_address(pair[1]);
-	r->sp = FS_UNWIND_ARM64 ? 0 : r->fp + 16;
+	r->sp = FS_UNWIND_ARM64 && !made ? 0 : r->fp + 16;
 	r->fp = pair[0];
 	return FS_STACK_END_NR;
 }
@@ -133,19 +134,27 @@ FS_UNWIND_INLINE int fs_unwind_by_rule(void *walk, const struct fs_unwind_rule *
 	return FS_STACK_END_NR;
 }
 
+/* Does the rule need a stack pointer that is not known? */
+FS_UNWIND_INLINE bool fs_unwind_lacks_sp(const struct fs_unwind_rule *rule,
+					 const struct fs_unwind_regs *r)
+{
+	return FS_UNWIND_ARM64 && !r->sp &&
+	       (rule->cfa == FS_CFA_SP || rule->cfa == FS_CFA_SP_DEREF);
+}
+
 /*
- * From a frame to its caller. rule: NULL or one of FS_CFA_NONE, by frame pointers. *call: r->ip is a
- * return address, before and after.
+ * From a frame to its caller. rule: NULL or one of FS_CFA_NONE, by frame pointers; made: the code is of
+ * no file that compilers made, see above. *call: r->ip is a return address, before and after.
  */
-FS_UNWIND_INLINE int fs_unwind_leave(void *walk, const struct fs_unwind_rule *rule,
+FS_UNWIND_INLINE int fs_unwind_leave(void *walk, const struct fs_unwind_rule *rule, bool made,
 				     struct fs_unwind_regs *r, __u8 *call)
 {
 	bool first = !*call, signal;
 	int end;
 
-	if (!rule || rule->cfa == FS_CFA_NONE) {
+	if (!rule || rule->cfa == FS_CFA_NONE || fs_unwind_lacks_sp(rule, r)) {
 		*call = 1;
-		return fs_unwind_by_pointer(walk, r);
+		return fs_unwind_by_pointer(walk, r, made);
 	}
 	signal = rule->cfa == FS_CFA_SIGNAL;
 	end = fs_unwind_by_rule(walk, rule, r, first);

@@ -86,7 +86,7 @@ static int unwind_frame(const struct unwind_tables *t, const struct fs_stack_eve
 		return FS_STACK_NO_RULE;
 	if (code.table.kind == FS_UNWIND_ROWS)
 		rule = unwind_tables__rule(t, &code.table, offset - *call);
-	end = fs_unwind_leave(copy, rule, regs, call);
+	end = fs_unwind_leave(copy, rule, code.table.kind != FS_UNWIND_FRAME_POINTERS, regs, call);
 	return copy->short_ && end != FS_STACK_END_NR ? FS_STACK_COPY_SHORT : end;
 }
 
