@@ -152,9 +152,13 @@ FS_UNWIND_INLINE int fs_unwind_leave(void *walk, const struct fs_unwind_rule *ru
 	bool first = !*call, signal;
 	int end;
 
-	if (!rule || rule->cfa == FS_CFA_NONE || fs_unwind_lacks_sp(rule, r)) {
+	if (!rule || rule->cfa == FS_CFA_NONE) {
 		*call = 1;
 		return fs_unwind_by_pointer(walk, r, made);
+	}
+	if (fs_unwind_lacks_sp(rule, r)) {
+		*call = 1;
+		return fs_unwind_by_pointer(walk, r, false);
 	}
 	signal = rule->cfa == FS_CFA_SIGNAL;
 	end = fs_unwind_by_rule(walk, rule, r, first);
