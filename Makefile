@@ -173,11 +173,11 @@ run:
 	$(Q)+$(BUILD) all
 	$(Q)./$(PROGRAM) $(or $(ARGS),stat -a -d 5)
 
-# TESTS: the parts to run; vm is the matrix of kernels
+# TESTS: the parts to run; vm is the matrix of kernels, fuzz needs no root
 TESTS ?= lint unit live
 test:
-	$(Q)tests/setup/install build test $(filter vm,$(TESTS))
-	$(Q)+$(BUILD) test-programs
+	$(Q)tests/setup/install build test $(filter vm fuzz,$(TESTS))
+	$(Q)+$(BUILD) test-programs $(if $(filter fuzz,$(TESTS)),fuzz-programs)
 	$(Q)tests/run $(TESTS)
 
 # KERNEL=6.1, or the path of a vmlinuz; ARCH=arm64: only the machines of that architecture

@@ -13,7 +13,7 @@ fuzz-programs: $(FUZZ_PROGRAMS)
 
 # SECONDS: how long each of them runs
 fuzz:
-	$(Q)CC='$(CLANG)' tests/setup/check fuzz
+	$(Q)CLANG='$(CLANG)' tests/setup/check fuzz
 	$(Q)+$(BUILD) fuzz-programs
 	$(Q)$(AS_USER) tests/fuzz/run $(SECONDS)
 
