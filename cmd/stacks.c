@@ -43,11 +43,19 @@ static void add_vdso(struct stacks *st)
 	struct code here;
 	struct cfi *cfi;
 
-	if (!image || space__code(st->space, getpid(), 0, (unsigned long)image, clock_ns(), &here))
+	int err = image ? space__code(st->space, getpid(), 0, (unsigned long)image, clock_ns(),
+				      &here) :
+			  -ENOENT;
+
+	if (err) {
+		log_debug("the vdso is not found: %s", strerror(-err));
 		return;
+	}
 	cfi = cfi__read_image(image, here.end - here.start);
 	if (cfi && !unwind_tables__add(st->tables, cfi, &st->vdso))
 		session__push_table(st->session, NULL, &st->vdso);
+	else
+		log_debug("the vdso has no unwind table: %s", strerror(errno));
 	cfi__free(cfi);
 }
 
