@@ -299,12 +299,35 @@ void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 sta
 		close(fd);
 }
 
+/*
+ * i_generation of a file on tmpfs, which has no FS_IOC_GETVERSION but tells it in its file handles:
+ * shmem_encode_fh() of mm/shmem.c. 0: not known.
+ */
+static __u32 shmem_generation(int fd)
+{
+	union {
+		struct file_handle head;
+		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} handle = { .head.handle_bytes = MAX_HANDLE_SZ };
+	__u32 words[3]; /* generation, inode */
+	int mount_id;
+
+	if (name_to_handle_at(fd, "", &handle.head, &mount_id, AT_EMPTY_PATH) ||
+	    handle.head.handle_bytes != sizeof(words))
+		return 0;
+	memcpy(words, handle.head.f_handle, sizeof(words));
+	return words[0];
+}
+
 /* i_generation; 0 where the file system does not tell. */
 static __u32 generation_of(int fd)
 {
 	int generation = 0;
+	struct statfs fs;
 
-	return ioctl(fd, FS_IOC_GETVERSION, &generation) ? 0 : generation;
+	if (!ioctl(fd, FS_IOC_GETVERSION, &generation))
+		return generation;
+	return !fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC ? shmem_generation(fd) : 0;
 }
 
 static struct named_file *file__own(struct space *sp, struct object_key key, const char *path)
