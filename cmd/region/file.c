@@ -245,14 +245,26 @@ static int open_mapping(const struct object *o, __u32 pid, __u64 start, __u64 en
 	return open_checked(path, NULL);
 }
 
+/* The path, which is that of the mount namespace, below the root directory that a process may have in it. */
+static const char *below_root(const char *path, const char *root)
+{
+	char dir[FS_PATH_MAX];
+	ssize_t len = readlink(root, dir, sizeof(dir));
+
+	return len > 1 && len < FS_PATH_MAX && !strncmp(path, dir, len) && path[len] == '/' ?
+		       path + len :
+		       path;
+}
+
 /* The file as the process sees it, which may be in a container; then as we do. */
 static int open_object(const struct named_file *f, __u32 pid, __u64 start, __u64 end)
 {
-	char path[FS_PATH_MAX + 64];
+	char path[FS_PATH_MAX + 64], root[32];
 	int fd = -1;
 
 	if (f->path_complete) {
-		snprintf(path, sizeof(path), "/proc/%u/root%s", pid, f->f.path);
+		snprintf(root, sizeof(root), "/proc/%u/root", pid);
+		snprintf(path, sizeof(path), "%s%s", root, below_root(f->f.path, root));
 		fd = open_checked(path, f->object);
 	}
 	if (fd < 0)
