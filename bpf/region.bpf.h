@@ -197,6 +197,8 @@ static __always_inline void region_fill(struct mm_struct *mm, u64 vma, struct lo
 	/* the same memory, another address space */
 	hash_add(&h, look->mm.start_stack);
 	hash_add(&h, look->mm.start_brk);
+	/* which may lie as the one before did, where addresses are not random: setarch -R */
+	hash_add(&h, task_image(bpf_get_current_task_btf()));
 	hash_add(&h, slot->start);
 	hash_add(&h, slot->end);
 	hash_add(&h, slot->pgoff);
