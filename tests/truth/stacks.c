@@ -5,6 +5,8 @@
  *
  *	stacks PART PAGES [PART PAGES]...
  *
+ * The part `wait` waits until a line comes, and touches nothing.
+ *
  * build: -O2 -fomit-frame-pointer -pthread -rdynamic -o stacks
  * build: -O2 -fomit-frame-pointer -pthread -no-pie -rdynamic -o stacks-nopie
  * build: -O2 -fomit-frame-pointer -pthread -static -DALONE -o stacks-static
@@ -334,6 +336,14 @@ NOINLINE int part_jit(void)
 	RETURN_INT(((library_function *)code)(inner, pages));
 }
 
+/* ---- what is no chain ---- */
+
+NOINLINE int part_wait(void)
+{
+	truth_wait();
+	return 0;
+}
+
 /* ---- the parts ---- */
 
 #define PART(name)                 \
@@ -347,7 +357,7 @@ static const struct {
 } parts[] = {
 	PART(plain),    PART(deep),   PART(too_deep), PART(alloca), PART(large),  PART(aligned),
 	PART(noreturn), PART(signal), PART(altstack), PART(segv),   PART(thread), PART(fork),
-	PART(kernel),   PART(mapper), PART(dlopen),   PART(jit),
+	PART(kernel),   PART(mapper), PART(dlopen),   PART(jit),    PART(wait),
 };
 
 static void run(const char *name)
