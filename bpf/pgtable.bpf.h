@@ -137,6 +137,8 @@ static __always_inline u64 entry_pfn_at(struct entry e, u64 addr)
 {
 	if (e.level == PMD_LEVEL)
 		return ((e.value & ENTRY_PHYS & ~0x1fffffUL) >> 12) + ((addr >> 12) & 511);
+	if (e.level == PUD_LEVEL)
+		return ((e.value & ENTRY_PHYS & ~0x3fffffffUL) >> 12) + ((addr >> 12) & 0x3ffff);
 	return entry_pfn(e);
 }
 

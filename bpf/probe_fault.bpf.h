@@ -31,7 +31,8 @@ static __always_inline void fault_stack(struct task_state *st, u32 nkernel)
 {
 	u64 taken;
 
-	if (!cfg.stacks || st->stack_taken)
+	if (!cfg.stacks || st->stack_taken ||
+	    !(cfg.region_mask & (1U << (fault_slot(st)->region & 31))))
 		return;
 	taken = stack_take(nkernel, st->loading);
 	st->stack_id = taken;

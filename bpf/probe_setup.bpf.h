@@ -112,7 +112,7 @@ int note_table(struct fs_note_table *note)
 	struct fs_file_key file = note->file;
 
 	if (file.ino || file.dev) {
-		bpf_map_update_elem(&unwind_tables, &file, &table, BPF_ANY);
+		return bpf_map_update_elem(&unwind_tables, &file, &table, BPF_ANY);
 	} else {
 		vdso_table.first = table.first;
 		vdso_table.nbuckets = table.nbuckets;

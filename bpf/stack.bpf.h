@@ -46,6 +46,8 @@ static __always_inline void stack_event_init(struct stack_state *ss, struct fs_s
 	ev->call = ss->call;
 	ev->room = room;
 	ev->copied = 0;
+	ev->seq = ss->seq;
+	ev->pad = 0;
 	ev->pages = 0;
 	ev->mm = ss->mm;
 	ev->image = task_image(task);
@@ -88,7 +90,7 @@ static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 
 static __noinline bool stack_copy_pages(struct stack_state *ss, u32 id, u64 have)
 {
 	const u32 head = sizeof(struct fs_stack_event) + FS_STACK_FRAMES * sizeof(u64);
-	u64 base = ss->regs.sp & ~(PAGE_BYTES - 1UL), mask = 0;
+	u64 base = ss->regs.sp & ~(PAGE_BYTES - 1UL), mask;
 	u32 count = (have + (ss->regs.sp - base) + PAGE_BYTES - 1) / PAGE_BYTES;
 	void *rb = control_ring(), *ev;
 
@@ -98,12 +100,17 @@ static __noinline bool stack_copy_pages(struct stack_state *ss, u32 id, u64 have
 	stack_event_init(ss, ev, id, FS_STACK_FRAMES, head + COPY_LARGE);
 	bpf_probe_read_kernel(ev + sizeof(struct fs_stack_event), FS_STACK_FRAMES * sizeof(u64),
 			      ss->frames_at);
+	ss->words[0] = 0; /* in memory: the verifier would follow each mask that there can be */
 	for (u32 i = 0; i < COPY_PAGES && i < count; i++)
 		if (!bpf_probe_read_user(ev + head + i * PAGE_BYTES, PAGE_BYTES,
 					 (void *)base + i * PAGE_BYTES))
-			mask |= 1ULL << i;
-	((struct fs_stack_event *)ev)->copied = count < COPY_PAGES ? count * PAGE_BYTES :
-								     COPY_LARGE;
+			ss->words[0] |= 1ULL << i;
+	mask = ss->words[0];
+	if (mask)
+		((struct fs_stack_event *)ev)->copied = count < COPY_PAGES ? count * PAGE_BYTES :
+									     COPY_LARGE;
+	else
+		((struct fs_stack_event *)ev)->end = FS_STACK_UNREADABLE;
 	((struct fs_stack_event *)ev)->pages = mask;
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 	return true;

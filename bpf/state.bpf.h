@@ -226,6 +226,19 @@ static __always_inline bool publish_head(struct fs_cpu *cpu, u64 head)
  */
 volatile __u64 last_control_ns = 0;
 
+static __always_inline void control_time(u64 now)
+{
+	u64 last = *(volatile u64 *)&last_control_ns;
+
+	for (int i = 0; i < 4 && now > last; i++) {
+		u64 was = __sync_val_compare_and_swap(&last_control_ns, last, now);
+
+		if (was == last)
+			break;
+		last = was;
+	}
+}
+
 static __always_inline void head_init(struct fs_head *h, u16 kind, u32 size)
 {
 	u64 id = bpf_get_current_pid_tgid();
@@ -235,7 +248,7 @@ static __always_inline void head_init(struct fs_head *h, u16 kind, u32 size)
 	h->size = size;
 	h->time_ns = bpf_ktime_get_ns();
 	if (!cfg.latency)
-		last_control_ns = h->time_ns;
+		control_time(h->time_ns);
 	h->pid = id >> 32;
 	h->tid = (u32)id;
 }

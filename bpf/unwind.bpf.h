@@ -83,6 +83,7 @@ struct stack_state {
 	u64 page; /* its number, 0: none */
 	u64 page_at;
 	u64 page_entry;
+	u64 words[2]; /* that were read last */
 	struct pmd_cache pmd;
 	u32 end;          /* enum fs_stack_end */
 	u32 code;         /* index of the code that was found last */
@@ -148,27 +149,37 @@ static __always_inline bool stack_page(struct stack_state *ss, u64 addr)
 
 #define PAGE_BYTES 4096
 
-/* Copy n words, 1 or 2, of the stack. 0, or not: it cannot be read. */
-static __always_inline long stack_words(struct stack_state *ss, u64 addr, u32 n, u64 *out)
+/*
+ * Copy n words, 1 or 2, of the stack to ss->words. 0, or not: it cannot be read. A global function: it is
+ * called from many places, and the verifier goes through it once.
+ */
+__noinline int stack_words(struct stack_state *ss, u64 addr, u32 n)
 {
 	u64 at;
 
+	if (!ss)
+		return -1;
 	if (cfg.tables && !(addr & 7) && (addr & (PAGE_BYTES - 1)) <= PAGE_BYTES - 16 &&
 	    stack_page(ss, addr)) {
 		at = ss->page_at + (addr & (PAGE_BYTES - 1));
-		out[0] = kernel_u64(at);
-		if (n == 2)
-			out[1] = kernel_u64(at + 8);
-		return 0;
+		ss->words[0] = kernel_u64(at);
+		ss->words[1] = n == 2 ? kernel_u64(at + 8) : 1;
+		/* what is not in the direct map (memfd_secret) reads as 0 */
+		if (ss->words[0] && ss->words[1])
+			return 0;
 	}
-	return n == 2 ? bpf_probe_read_user(out, 16, (void *)addr) :
-			bpf_probe_read_user(out, 8, (void *)addr);
+	ss->words[0] = ss->words[1] = 0;
+	if (bpf_probe_read_user(&ss->words[0], 8, (void *)addr))
+		return -1;
+	if (n == 2 && bpf_probe_read_user(&ss->words[1], 8, (void *)addr + 8))
+		return -1;
+	return 0;
 }
 
 /* One number for what was read. */
-static __always_inline u64 words_mix(const u64 *words, u32 n)
+static __always_inline u64 words_mix(const struct stack_state *ss, u32 n)
 {
-	return n == 2 ? words[0] * 0xff51afd7ed558ccdULL + words[1] : words[0];
+	return n == 2 ? ss->words[0] * 0xff51afd7ed558ccdULL + ss->words[1] : ss->words[0];
 }
 
 /* Read words of the stack; which, and what they were, is kept for the next time. */
@@ -177,8 +188,13 @@ static __always_inline long stack_read(struct stack_state *ss, u64 addr, u32 n, 
 	u64 delta = (addr - ss->bottom) >> 3;
 	u32 i = ss->nreads;
 
-	if (stack_words(ss, addr, n, out))
+	if (stack_words(ss, addr, n)) {
+		ss->repeatable = 0;
 		return -1;
+	}
+	out[0] = ss->words[0];
+	if (n == 2)
+		out[1] = ss->words[1];
 	if (i >= STACK_READS || delta >= READ_TWO || (addr & 7)) {
 		ss->repeatable = 0;
 		return 0;
@@ -186,7 +202,7 @@ static __always_inline long stack_read(struct stack_state *ss, u64 addr, u32 n, 
 	asm volatile("" : "+r"(i)); /* checked where it is used */
 	ss->reads[i & (STACK_READS - 1)] = (u32)delta | (n == 2 ? READ_TWO : 0);
 	ss->nreads = i + 1;
-	hash_add(&ss->read, words_mix(out, n));
+	hash_add(&ss->read, words_mix(ss, n));
 	return 0;
 }
 
@@ -195,7 +211,9 @@ static __always_inline long stack_register(struct stack_state *ss, u32 number, u
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
-	ss->repeatable = 0; /* it is not compared */
+	ss->repeatable = 0;       /* it is not compared */
+	if (ss->event.nuser != 1) /* behind a signal's frame they are another's */
+		return -1;
 #if defined(__TARGET_ARCH_x86)
 	switch (number) { /* psABI, figure 3.36 */
 	case 0:
@@ -310,6 +328,8 @@ static __always_inline u32 unwind_rule_of(const struct fs_unwind_table *table, u
 	if (!known)
 		return 0;
 	word = *(volatile u64 *)known;
+	if (offset >> FS_FRAME_OFFSET_BITS)
+		return 0;
 	if (word >> 16 == tag && word)
 		return word & 0xffff;
 	rule = unwind_find_rule(table->first, table->nbuckets, table->at, offset);
@@ -471,7 +491,7 @@ static long unwind_frame(u32 i, struct unwinding *u)
 static long verify_read(u32 i, struct unwinding *u)
 {
 	struct stack_state *ss = u->ss;
-	u64 words[2], addr;
+	u64 addr;
 	u32 read;
 
 	if (!ss)
@@ -481,9 +501,9 @@ static long verify_read(u32 i, struct unwinding *u)
 		return 1;
 	read = ss->reads[i];
 	addr = ss->bottom + ((u64)(read & ~READ_TWO) << 3);
-	if (stack_words(ss, addr, read & READ_TWO ? 2 : 1, words))
+	if (stack_words(ss, addr, read & READ_TWO ? 2 : 1))
 		return 1;
-	hash_add(&ss->read, words_mix(words, read & READ_TWO ? 2 : 1));
+	hash_add(&ss->read, words_mix(ss, read & READ_TWO ? 2 : 1));
 	return 0;
 }
 

@@ -92,7 +92,10 @@ static int add_mapper(struct flame_run *fr, const struct flame_cell *c)
 		err = naming__stack(fr->run.naming, fr->profile, s, parts(fr), &fr->frames);
 	return err ? err :
 		     naming__word(fr->profile, PROFILE_NOTE,
-				  s ? "[mapped]" : "[mapped by exec or before]", &fr->frames);
+				  s         ? "[mapped]" :
+				  c->mapper ? "[mapped: stack lost]" :
+					      "[mapped by exec or before]",
+				  &fr->frames);
 }
 
 /* The stack of a cell, in the profile. 0 or -ENOMEM. */
@@ -226,7 +229,7 @@ static void say_ends(const struct flame_run *fr)
 			 100.0 * rooted / fr->faults, len ? words : "");
 	session__counters(fr->run.session, &now);
 	for (int k = 0; k < FS_LOSS_NR; k++)
-		if (now.lost[k] && k != FS_LOSS_STACK)
+		if (now.lost[k] && (k != FS_LOSS_STACK || fr->o->flame.mapper))
 			log_warn("lost: %llu %s: %s", now.lost[k], loss_name(k), loss_desc(k));
 }
 
@@ -294,7 +297,7 @@ int cmd_flame(const struct options *o)
 	fr.profile = profile__new();
 	if (!fr.tally || !fr.profile) {
 		log_error("out of memory");
-		return STATUS_FAILED;
+		goto out;
 	}
 	status = run__open(&fr.run, o, &opts, NULL);
 	if (!status)
@@ -304,6 +307,7 @@ int cmd_flame(const struct options *o)
 		status = STATUS_FAILED;
 	status = run__status(&fr.run, status);
 	run__close(&fr.run);
+out:
 	frame_list__clear(&fr.frames);
 	profile__free(fr.profile);
 	flame_tally__free(fr.tally);

@@ -14,6 +14,7 @@ struct named {
 	__u64 frame;
 	__u32 pid; /* 0: it is a place in a file, or the kernel's */
 	__u32 n;
+	__u64 image; /* of pid */
 	size_t from;
 };
 
@@ -103,7 +104,7 @@ void naming__process(struct naming *n, __u32 pid, __u64 image)
 		return;
 	n->noted_pid = pid;
 	n->noted_image = image;
-	symbolizer__note_process(n->sz, pid);
+	symbolizer__note_process(n->sz, pid, image);
 }
 
 /* ---- frames ----------------------------------------------------------------------------------- */
@@ -125,8 +126,8 @@ static int add_mapping(struct naming *n, struct profile *p, const struct file *f
 }
 
 /* Names of a captured frame, innermost first. */
-static size_t look_up(struct naming *n, __u64 frame, __u32 pid, const struct file *file,
-		      struct sym_frame *out)
+static size_t look_up(struct naming *n, __u64 frame, __u32 pid, __u64 image,
+		      const struct file *file, struct sym_frame *out)
 {
 	__u64 offset = frame & ((1ULL << FS_FRAME_OFFSET_BITS) - 1);
 	bool call = frame & FS_FRAME_CALL;
@@ -135,7 +136,7 @@ static size_t look_up(struct naming *n, __u64 frame, __u32 pid, const struct fil
 	if (frame >> 63) {
 		symbolizer__kernel_frame(n->sz, frame, call, out);
 	} else if (!(frame & FS_FRAME_FILE)) {
-		symbolizer__jit_frame(n->sz, pid, frame & (FS_FRAME_CALL - 1), call, out);
+		symbolizer__jit_frame(n->sz, pid, image, frame & (FS_FRAME_CALL - 1), call, out);
 	} else if (!file) {
 		symbolizer__vdso_frame(n->sz, offset, call, out);
 	} else {
@@ -153,7 +154,7 @@ static enum profile_frame_kind kind_of(const struct sym_frame *f)
 }
 
 /* Append to n->ids what a captured frame stands for, outermost first. */
-static int name_frame(struct naming *n, struct profile *p, __u64 frame, __u32 pid)
+static int name_frame(struct naming *n, struct profile *p, __u64 frame, __u32 pid, __u64 image)
 {
 	struct sym_frame frames[SYM_MAX_INLINED];
 	__u32 file_id = frame >> FS_FRAME_OFFSET_BITS & FS_FRAME_VDSO, mapping = 0, id;
@@ -168,7 +169,7 @@ static int name_frame(struct naming *n, struct profile *p, __u64 frame, __u32 pi
 			return naming__word(p, PROFILE_NOTE, "[unknown]", &n->ids);
 		err = add_mapping(n, p, file, &mapping);
 	}
-	count = look_up(n, frame, pid, file, frames);
+	count = look_up(n, frame, pid, image, file, frames);
 	for (size_t i = count; i-- > 0 && !err;) {
 		struct profile_frame f = {
 			.name = frames[i].name,
@@ -192,41 +193,44 @@ static int name_frame(struct naming *n, struct profile *p, __u64 frame, __u32 pi
 	return err;
 }
 
-static __u64 hash_of(__u64 frame, __u32 pid)
+static __u64 hash_of(__u64 frame, __u32 pid, __u64 image)
 {
-	const __u64 key[2] = { frame, pid };
+	const __u64 key[3] = { frame, pid, image };
 
 	return hash_bytes(key, sizeof(key));
 }
 
 /* The names of a frame, found or made. NULL: no memory. */
-static const struct named *named_of(struct naming *n, struct profile *p, __u64 frame, __u32 pid)
+static const struct named *named_of(struct naming *n, struct profile *p, __u64 frame, __u32 pid,
+				    __u64 image)
 {
-	__u64 h = hash_of(frame, pid);
+	__u64 h = hash_of(frame, pid, image);
 	struct named *v;
 	size_t at = 0;
 	__u32 i;
 
 	while (idmap__next(&n->map, h, &at, &i))
-		if (n->named[i].frame == frame && n->named[i].pid == pid)
+		if (n->named[i].frame == frame && n->named[i].pid == pid &&
+		    n->named[i].image == image)
 			return &n->named[i];
 	v = with_room(n->named, n->nnamed, &n->named_room, sizeof(*v));
 	if (!v)
 		return NULL;
 	n->named = v;
 	v += n->nnamed;
-	*v = (struct named){ .frame = frame, .pid = pid, .from = n->ids.n };
-	if (name_frame(n, p, frame, pid) || idmap__add(&n->map, h, n->nnamed))
+	*v = (struct named){ .frame = frame, .pid = pid, .image = image, .from = n->ids.n };
+	if (name_frame(n, p, frame, pid, image) || idmap__add(&n->map, h, n->nnamed))
 		return NULL;
 	v->n = n->ids.n - v->from;
 	n->nnamed++;
 	return v;
 }
 
-static int add_frame(struct naming *n, struct profile *p, __u64 frame, __u32 pid,
+static int add_frame(struct naming *n, struct profile *p, __u64 frame, __u32 pid, __u64 image,
 		     struct frame_list *out)
 {
-	const struct named *named = named_of(n, p, frame, frame >> 62 ? 0 : pid);
+	const struct named *named =
+		named_of(n, p, frame, frame >> 62 ? 0 : pid, frame >> 62 ? 0 : image);
 	int err = named ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !err && i < named->n; i++)
@@ -276,9 +280,9 @@ int naming__stack(struct naming *n, struct profile *p, const struct stack *s, un
 	if (!s)
 		return err;
 	for (size_t i = s->nuser; (parts & STACK_USER) && !err && i-- > 0;)
-		err = add_frame(n, p, s->frames[s->nkernel + i], s->pid, out);
+		err = add_frame(n, p, s->frames[s->nkernel + i], s->pid, s->image, out);
 	for (size_t i = s->nkernel; (parts & STACK_KERNEL) && !err && i-- > 0;)
-		err = add_frame(n, p, s->frames[i], 0, out);
+		err = add_frame(n, p, s->frames[i], 0, 0, out);
 	return err;
 }
 

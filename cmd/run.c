@@ -354,5 +354,6 @@ void run__close(struct run *r)
 	space__free(r->space);
 	features__clear(&r->features);
 	release_signals(r);
-	/* the buffer stays with stdout, which main() closes */
+	if (r->out && r->out != stdout) /* closed by now; stdout is closed by main(), after this */
+		free(r->buffer);
 }

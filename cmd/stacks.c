@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -33,7 +34,8 @@ struct stacks {
 	struct stack_set *set;
 	struct code_file *files;
 	size_t copied;
-	bool full; /* the tables are, and that was said */
+	bool full;    /* the tables are, and that was said */
+	bool crowded; /* so is the kernel side's list of them */
 };
 
 /* The vdso, as this process has it, serves all native ones: its offsets are those of the mapping. */
@@ -43,8 +45,8 @@ static void add_vdso(struct stacks *st)
 	struct code here;
 	struct cfi *cfi;
 
-	int err = image ? space__code(st->space, getpid(), 0, (unsigned long)image, clock_ns(),
-				      &here) :
+	const struct code_moment now = { .time_ns = clock_ns() };
+	int err = image ? space__code(st->space, getpid(), &now, (unsigned long)image, &here) :
 			  -ENOENT;
 
 	if (err) {
@@ -146,10 +148,14 @@ void stacks__opened(struct stacks *st, const struct file *file, int fd,
 	struct code_file *f = file_of(st, file, true);
 
 	(void)elf;
-	if (!f || f->table.kind)
+	if (!f || (f->table.kind && f->table.kind != FS_UNWIND_NOTHING))
 		return;
 	compile(st, file, fd, &f->table);
-	session__push_table(st->session, &f->key, &f->table);
+	if (session__push_table(st->session, &f->key, &f->table) && !st->crowded) {
+		st->crowded = true;
+		log_warn("too many files for the kernel side: stacks in '%s' and others are copied",
+			 file->path);
+	}
 }
 
 void stacks__prepare(struct stacks *st, __u32 pid)
@@ -210,7 +216,8 @@ static bool is_expected(const struct stacks *st, const char *path)
 	if (stat(path, &file))
 		return false;
 	for (const struct code_file *f = st->files; f; f = f->hh.next)
-		if (f->key.ino == file.st_ino)
+		if (f->key.ino == file.st_ino &&
+		    f->key.dev == (major(file.st_dev) << 20 | minor(file.st_dev)))
 			return true;
 	return false;
 }
@@ -258,7 +265,10 @@ static int code_at(void *ctx, const struct fs_stack_event *ev, __u64 addr, struc
 	struct stacks *st = ctx;
 	struct code_file *f;
 	struct code code;
-	int err = space__code(st->space, ev->head.pid, ev->mm, addr, ev->head.time_ns, &code);
+	const struct code_moment when = { .mm = ev->mm,
+					  .time_ns = ev->head.time_ns,
+					  .seq = ev->seq };
+	int err = space__code(st->space, ev->head.pid, &when, addr, &code);
 
 	if (err)
 		return err;

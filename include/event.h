@@ -225,6 +225,8 @@ struct fs_stack_event {
 	__u8 call;  /* with a copy: regs.ip is a return address */
 	__u16 room; /* for frames; what was copied follows behind it */
 	__u32 copied;
+	__u32 seq; /* mm_lock_seq: what was known of mappings before it changed may not hold; 0: unknown */
+	__u32 pad;
 	/* 0, or some page was not there: it was copied from the beginning of sp's page, bit i: page i */
 	__u64 pages;
 	__u64 mm;    /* address space and image of the process: of addresses and copies */
@@ -243,6 +245,6 @@ _Static_assert(sizeof(struct fs_call_event) == 136, "wire layout");
 _Static_assert(sizeof(struct fs_exec_event) == 24 + 64 + FS_COMM_LEN + 256, "wire layout");
 _Static_assert(sizeof(struct fs_fork_event) == 24 + 48 + FS_COMM_LEN, "wire layout");
 _Static_assert(sizeof(struct fs_exit_event) == 24 + 40, "wire layout");
-_Static_assert(sizeof(struct fs_stack_event) == 24 + 72, "wire layout");
+_Static_assert(sizeof(struct fs_stack_event) == 24 + 80, "wire layout");
 
 #endif /* FS_EVENT_H */

@@ -39,6 +39,8 @@ FS_UNWIND_INLINE int fs_unwind_by_pointer(void *walk, struct fs_unwind_regs *r, 
 		return FS_STACK_NO_RULE;
 	if (!pair[1])
 		return FS_STACK_COMPLETE;
+	if (FS_UNWIND_ARM64 && !made && pair[0] && pair[0] <= r->fp) /* nothing else ends it */
+		return FS_STACK_NO_RULE;
 	r->ip = fs_unwind_address(pair[1]);
 	r->sp = FS_UNWIND_ARM64 && !made ? 0 : r->fp + 16;
 	r->fp = pair[0];
@@ -157,6 +159,9 @@ FS_UNWIND_INLINE int fs_unwind_leave(void *walk, const struct fs_unwind_rule *ru
 		return fs_unwind_by_pointer(walk, r, made);
 	}
 	if (fs_unwind_lacks_sp(rule, r)) {
+		/* the frame has a record only where it has put both there */
+		if (rule->fp != FS_SAVED_CFA || rule->ra != FS_SAVED_CFA)
+			return FS_STACK_UNSUPPORTED;
 		*call = 1;
 		return fs_unwind_by_pointer(walk, r, false);
 	}

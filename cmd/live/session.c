@@ -430,16 +430,19 @@ void session__unwind_memory(const struct session *s, struct session_unwind *out)
 	*out = s->unwind;
 }
 
-void session__push_table(struct session *s, const struct fs_file_key *key,
-			 const struct fs_unwind_table *table)
+int session__push_table(struct session *s, const struct fs_file_key *key,
+			const struct fs_unwind_table *table)
 {
 	struct fs_note_table note = { .table = *table };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &note, .ctx_size_in = sizeof(note));
 
 	if (key)
 		note.file = *key;
-	if (s->opts.stacks)
-		bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.note_table), &run);
+	if (!s->opts.stacks)
+		return 0;
+	if (bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.note_table), &run))
+		return -errno;
+	return (int)run.retval;
 }
 
 void session__counters(struct session *s, struct session_counters *out)

@@ -102,9 +102,12 @@ struct session_unwind {
 };
 void session__unwind_memory(const struct session *s, struct session_unwind *out);
 
-/* Stacks are unwound by this table from now on, in the code of a file; NULL: in the vdso. */
-void session__push_table(struct session *s, const struct fs_file_key *key,
-			 const struct fs_unwind_table *table);
+/*
+ * Stacks are unwound by this table from now on, in the code of a file; NULL: in the vdso. 0 or -errno:
+ * -E2BIG where the kernel side knows as many files as it can.
+ */
+int session__push_table(struct session *s, const struct fs_file_key *key,
+			const struct fs_unwind_table *table);
 
 /* Sums over all CPUs since the start. */
 struct session_counters {

@@ -104,18 +104,37 @@ static int read_map(void *ctx, const struct proc_map *map)
 int space__read_codes(struct space *sp, __u32 pid)
 {
 	struct image *im = image__get(sp, pid);
-	struct mm *mm = im ? image__mm(im) : NULL;
-	struct reading r = { .sp = sp, .mm = mm, .pid = pid };
+	struct mm *mm = im ? image__mm(im) : NULL, fresh = {};
+	struct reading r = { .sp = sp, .mm = &fresh, .pid = pid };
 	int err;
 
 	if (!mm)
 		return -ENOMEM;
 	mm->codes_read_ns = clock_ns();
 	err = proc__maps(pid, read_map, &r);
+	if (!r.err && !err && fresh.codes.n) { /* else it is gone: what is known is all there is */
+		ranges__free(&mm->codes);
+		mm->codes = fresh.codes;
+	} else {
+		ranges__free(&fresh.codes);
+	}
 	return r.err ? r.err : err;
 }
 
-int space__code(struct space *sp, __u32 pid, __u64 mm_id, __u64 addr, __u64 time_ns,
+/* Mappings have changed since they were last looked at: they are read again, where that can be. */
+static int renew(struct space *sp, struct image *im, struct mm *mm, const struct code_moment *when)
+{
+	int err = 0;
+
+	if (!when->seq || when->seq == mm->codes_seq)
+		return 0;
+	if (mm->codes_seq && im->p.alive && mm->codes_read_ns < when->time_ns)
+		err = space__read_codes(sp, im->p.pid);
+	mm->codes_seq = when->seq;
+	return err == -ENOMEM ? err : 0;
+}
+
+int space__code(struct space *sp, __u32 pid, const struct code_moment *when, __u64 addr,
 		struct code *out)
 {
 	struct image *im = image__get(sp, pid);
@@ -123,14 +142,14 @@ int space__code(struct space *sp, __u32 pid, __u64 mm_id, __u64 addr, __u64 time
 	const struct code *code;
 	int err;
 
-	if (!mm)
+	if (!mm || renew(sp, im, mm, when))
 		return -ENOMEM;
-	code = codes__find(mm, mm_id, addr);
-	if (!code && im->p.alive && mm->codes_read_ns < time_ns) {
+	code = codes__find(mm, when->mm, addr);
+	if (!code && im->p.alive && mm->codes_read_ns < when->time_ns) {
 		err = space__read_codes(sp, pid);
 		if (err == -ENOMEM)
 			return err;
-		code = codes__find(mm, mm_id, addr);
+		code = codes__find(mm, when->mm, addr);
 	}
 	if (!code)
 		return -ENOENT;

@@ -295,18 +295,29 @@ static void object__read(struct space *sp, struct named_file *f, int fd)
 		sp->ops.elf_found(sp->ops.ctx, &f->f, o->elf);
 }
 
+/* After so many failures only some of the next processes are asked. */
+static bool gives_up(struct object *o)
+{
+	if (o->failures < MAX_FAILURES)
+		return false;
+	o->failures++;
+	return o->failures & (o->failures - 1);
+}
+
 void file__read_elf(struct space *sp, struct named_file *f, __u32 pid, __u64 start, __u64 end)
 {
 	struct object *o = f->object;
 	int fd = -1;
 
-	if (o->tried || (o->failures && o->failed_pid == pid))
+	if (o->tried || (o->failures && o->failed_pid == pid) || gives_up(o))
 		return;
 	if (S_ISREG(o->mode))
 		fd = open_object(f, pid, start, end);
 	o->failed_pid = pid;
-	if (fd >= 0 || !S_ISREG(o->mode) || ++o->failures == MAX_FAILURES)
+	if (fd >= 0 || !S_ISREG(o->mode))
 		object__read(sp, f, fd);
+	else if (++o->failures == MAX_FAILURES && sp->ops.opened)
+		sp->ops.opened(sp->ops.opened_ctx, &f->f, -1, NULL);
 	if (fd >= 0)
 		close(fd);
 }

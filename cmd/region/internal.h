@@ -69,6 +69,7 @@ struct mm {
 	size_t nbss, bss_room;
 	struct bss *bss;       /* not overlapping, in no order */
 	struct ranges codes;   /* struct code: executable mappings */
+	__u32 codes_seq;       /* mm_lock_seq that they are of, 0: not known */
 	__u64 codes_read_ns;   /* when /proc/PID/maps was last read for them, 0: never */
 	struct ranges mappers; /* struct mapper */
 };
@@ -143,7 +144,7 @@ struct object {
 	__u32 mode, magic;
 	struct elf_layout *elf;
 	bool tried;       /* it is known now what elf is */
-	__u8 failures;    /* processes through which it could not be opened */
+	__u32 failures;   /* processes through which it could not be opened */
 	__u32 failed_pid; /* the last of them */
 	struct named_file *files;
 	UT_hash_handle hh;

@@ -75,5 +75,5 @@ __u32 space__mapper(struct space *sp, __u32 pid, __u64 addr)
 	const struct image *im = image__find(sp, pid);
 	const struct mapper *m = im && im->mm ? ranges__find(&im->mm->mappers, addr) : NULL;
 
-	return m ? m->stack_id : 0;
+	return !m ? 0 : m->stack_id ? m->stack_id : MAPPER_LOST;
 }

@@ -39,7 +39,7 @@ static int call_event(struct space *sp, const struct fs_call_event *ev)
 		return -ENOMEM;
 	im->p.target = true;
 	place__call_event(sp, ev);
-	if (!ev->stack_id || (ev->flags & FS_CALL_FAILED))
+	if (!sp->ops.codes || (ev->flags & FS_CALL_FAILED))
 		return 0;
 	return image__mm(im) ? mappers__call(im->mm, ev) : -ENOMEM;
 }

@@ -118,16 +118,26 @@ const struct file *space__expect(struct space *sp, const char *path);
 /* Take the executable mappings of a process from /proc/PID/maps. 0, -ENOMEM, -ESRCH or -errno. */
 int space__read_codes(struct space *sp, __u32 pid);
 
+/* When a process's mappings are asked for. */
+struct code_moment {
+	__u64 mm;      /* fs_region_event.mm */
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 seq;     /* mm_lock_seq then: a change makes what is known old; 0: not known */
+};
+
 /*
- * The executable mapping at an address of a process, for an event of time_ns: where it is not known
- * /proc/PID/maps is read, as it is now. 0, -ENOENT or -ENOMEM.
+ * The executable mapping at an address of a process: where it is not known, or mappings have changed
+ * since it was, /proc/PID/maps is read, as it is now. 0, -ENOENT or -ENOMEM.
  */
-int space__code(struct space *sp, __u32 pid, __u64 mm, __u64 addr, __u64 time_ns, struct code *out);
+int space__code(struct space *sp, __u32 pid, const struct code_moment *when, __u64 addr,
+		struct code *out);
 
 /*
  * Id of the stack that created the memory at an address of a process, by the calls that were applied;
- * 0: not known.
+ * 0: no call did, MAPPER_LOST: one whose stack was lost.
  */
+#define MAPPER_LOST (~0U)
+
 __u32 space__mapper(struct space *sp, __u32 pid, __u64 addr);
 
 /*

@@ -98,8 +98,9 @@ static int x86_crtstuff(const struct gap *g, struct cfi_rows *rows)
 	static const short enter[] = { 0x80, 0x3d, ANY, ANY, ANY, ANY, 0x00, 0x75, ANY, 0x55 };
 	static const short frame[] = { 0x48, 0x89, 0xe5 };
 	static const short leave[] = { 0x5d, 0xc3 };
+	static const short dummy[] = { 0xf3, 0x0f, 0x1e, 0xfa, 0xe9, ANY, ANY, ANY, ANY };
 	size_t most = g->size < 2 * CRT_BYTES ? g->size : 2 * CRT_BYTES;
-	long at = FIND(g, 0, most, enter), push, move, pop;
+	long at = FIND(g, 0, most, enter), push, move, pop, end;
 	int err;
 
 	if (at < 0)
@@ -116,8 +117,10 @@ static int x86_crtstuff(const struct gap *g, struct cfi_rows *rows)
 		err = add_x86(rows, g, move + 3, FS_CFA_FP, 16, true);
 	if (!err)
 		err = add_x86(rows, g, pop + 1, FS_CFA_SP, 8, false);
-	if (!err && g->size > most)
-		err = cfi_rows__add(rows, g->offset + most, &none);
+	/* frame_dummy follows, which is a jump; then the program's own code */
+	end = FIND(g, pop + 2, pop + 40 < (long)most ? (size_t)pop + 40 : most, dummy);
+	if (!err)
+		err = cfi_rows__add(rows, g->offset + (end < 0 ? pop + 2 : end + 9), &none);
 	return err;
 }
 

@@ -54,7 +54,8 @@ bool stack_event_check(const struct fs_stack_event *ev)
 	return ev->head.size >= sizeof(*ev) && ev->nkernel <= FS_STACK_KERNEL &&
 	       ev->nuser <= FS_STACK_USER && ev->nkernel + ev->nuser <= ev->room &&
 	       ev->end < FS_STACK_END_NR && ev->head.size - sizeof(*ev) >= frames &&
-	       ev->head.size - sizeof(*ev) - frames >= ev->copied;
+	       ev->head.size - sizeof(*ev) - frames >= ev->copied &&
+	       (!ev->pages || ev->copied <= 64ULL << PAGE_SHIFT);
 }
 
 static void add_frame(struct unwound *u, __u64 frame)

@@ -10,16 +10,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "symbol/internal.h"
 #include "symbol/perfmap.h"
 
-#define MAX_MAPS     64 /* that are open at a time */
-#define MAX_READS    64 /* of one map, which may grow for ever */
-#define MAX_MISSES   32 /* after so many there is no map, until somebody notes the process */
-#define STATUS_BYTES 8192
+#define MAX_MAPS       64 /* that are open at a time */
+#define MAX_READS      64 /* of one map, which may grow for ever */
+#define MAX_MISSES     32 /* after so many there is no map, until somebody notes the process */
+#define STATUS_BYTES   8192
+#define CLOCK_SLACK_NS 20000000 /* times of files are those of the last tick */
 
 struct jit_process {
 	UT_hash_handle hh;
+	struct jit_key {
+		__u64 image; /* 0: of whatever the process runs */
+		__u32 pid, pad;
+	} key;
 	__u32 pid;
 	bool noted;
 	__u32 inner_pid; /* in its own PID namespace */
@@ -67,19 +73,21 @@ static int read_status(struct jit_process *p)
 	return 0;
 }
 
-static struct jit_process *process(struct symbolizer *sz, __u32 pid)
+static struct jit_process *process(struct symbolizer *sz, __u32 pid, __u64 image)
 {
+	const struct jit_key key = { .image = image, .pid = pid };
 	struct jit_process *p;
 
-	HASH_FIND(hh, sz->processes, &pid, sizeof(pid), p);
+	HASH_FIND(hh, sz->processes, &key, sizeof(key), p);
 	if (p)
 		return p;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
+	p->key = key;
 	p->pid = pid;
 	p->fd = -1;
-	HASH_ADD(hh, sz->processes, pid, sizeof(p->pid), p);
+	HASH_ADD(hh, sz->processes, key, sizeof(p->key), p);
 	if (!p->hh.tbl) {
 		free(p);
 		return NULL;
@@ -89,12 +97,24 @@ static struct jit_process *process(struct symbolizer *sz, __u32 pid)
 
 /* ---- its map ---------------------------------------------------------------------------------- */
 
+/*
+ * A map that was last written before the process was born is that of another, which had its number.
+ * An image is told by CLOCK_MONOTONIC, in ns, of that birth, and a small number.
+ */
+static bool is_of_image(const struct jit_process *p, const struct stat *st)
+{
+	__s64 offset_ns = clock_ns_of(CLOCK_REALTIME) - clock_ns();
+	__s64 written_ns = st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec - offset_ns;
+
+	return !p->key.image || written_ns + CLOCK_SLACK_NS >= (__s64)p->key.image;
+}
+
 /* Anybody may write to /tmp: a map counts where the process's user, or root, has written it. */
 static bool is_trusted(const struct jit_process *p, int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !is_of_image(p, &st))
 		return false;
 	if (!st.st_uid || (!p->noted && st.st_uid == geteuid()))
 		return true;
@@ -152,13 +172,46 @@ static void forget(struct symbolizer *sz, struct jit_process *p)
 	p->reads = 0;
 }
 
-int symbolizer__note_process(struct symbolizer *sz, __u32 pid)
+/* Read the map where it was not, or has grown since. False: there is nothing new in it. */
+static bool read_map(struct symbolizer *sz, struct jit_process *p)
 {
-	struct jit_process *p = process(sz, pid), now;
+	struct perfmap *m;
+	struct stat st;
+
+	open_map(sz, p);
+	if (p->fd < 0 || p->reads == MAX_READS || fstat(p->fd, &st))
+		return false;
+	if (p->map && ((__u64)st.st_size <= perfmap__size(p->map) ||
+		       perfmap__size(p->map) == PERFMAP_MAX_BYTES))
+		return false;
+	m = perfmap__read(p->fd);
+	if (!m)
+		return false;
+	p->reads++;
+	perfmap__free(p->map);
+	p->map = m;
+	return true;
+}
+
+/* What a process ran before may lose its map to what it runs now. */
+static void read_old_maps(struct symbolizer *sz, const struct jit_process *new)
+{
+	struct jit_process *p, *next;
+
+	HASH_ITER (hh, sz->processes, p, next)
+		if (p != new && p->pid == new->pid)
+			read_map(sz, p);
+}
+
+int symbolizer__note_process(struct symbolizer *sz, __u32 pid, __u64 image)
+{
+	struct jit_process *p = process(sz, pid, image), now;
 	int err;
 
 	if (!p)
 		return -ENOMEM;
+	if (!p->noted)
+		read_old_maps(sz, p);
 	now = *p;
 	err = read_status(&now);
 	if (err)
@@ -185,31 +238,10 @@ void jit_processes__free(struct symbolizer *sz)
 	}
 }
 
-/* Read the map where it was not, or has grown since. False: there is nothing new in it. */
-static bool read_map(struct symbolizer *sz, struct jit_process *p)
-{
-	struct perfmap *m;
-	struct stat st;
-
-	open_map(sz, p);
-	if (p->fd < 0 || p->reads == MAX_READS || fstat(p->fd, &st))
-		return false;
-	if (p->map && ((__u64)st.st_size <= perfmap__size(p->map) ||
-		       perfmap__size(p->map) == PERFMAP_MAX_BYTES))
-		return false;
-	m = perfmap__read(p->fd);
-	if (!m)
-		return false;
-	p->reads++;
-	perfmap__free(p->map);
-	p->map = m;
-	return true;
-}
-
-bool symbolizer__jit_frame(struct symbolizer *sz, __u32 pid, __u64 addr, bool call,
+bool symbolizer__jit_frame(struct symbolizer *sz, __u32 pid, __u64 image, __u64 addr, bool call,
 			   struct sym_frame *out)
 {
-	struct jit_process *p = process(sz, pid);
+	struct jit_process *p = process(sz, pid, image);
 	const char *name = NULL;
 	__u64 start = 0;
 
@@ -217,7 +249,7 @@ bool symbolizer__jit_frame(struct symbolizer *sz, __u32 pid, __u64 addr, bool ca
 	if (!p)
 		return false;
 	if (!p->noted && !p->misses)
-		symbolizer__note_process(sz, pid);
+		symbolizer__note_process(sz, pid, image);
 	if (p->map)
 		name = perfmap__find(p->map, addr - call, &start);
 	if (!name && read_map(sz, p))

@@ -102,17 +102,20 @@ bool symbolizer__kernel_frame(struct symbolizer *sz, __u64 addr, bool call, stru
 bool symbolizer__vdso_frame(struct symbolizer *sz, __u64 offset, bool call, struct sym_frame *out);
 
 /*
+ * `image` tells what a process runs from what it, or another of its number, ran before: as in
+ * fs_exec_event, 0: no matter.
+ *
  * Remember of a living process what is needed to find its JIT map once it is gone: its number in
  * its own PID namespace, its user, and the map itself where there is one. To be called again after
  * exec, and whenever code outside of files is first seen. 0, -ESRCH, -ENOMEM or -errno.
  */
-int symbolizer__note_process(struct symbolizer *sz, __u32 pid);
+int symbolizer__note_process(struct symbolizer *sz, __u32 pid, __u64 image);
 
 /*
  * Code that a process made, by its /tmp/perf-PID.map, which is read again once an address is not
  * in it and it has grown. False: no name, *out is filled.
  */
-bool symbolizer__jit_frame(struct symbolizer *sz, __u32 pid, __u64 addr, bool call,
+bool symbolizer__jit_frame(struct symbolizer *sz, __u32 pid, __u64 image, __u64 addr, bool call,
 			   struct sym_frame *out);
 
 #endif /* FS_SYMBOLIZER_H */

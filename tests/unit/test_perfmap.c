@@ -119,30 +119,30 @@ static void test_process(void **state)
 	}
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
 	unlink(path);
-	assert_int_equal(symbolizer__note_process(sz, pid), 0);
-	assert_false(symbolizer__jit_frame(sz, pid, 0x1000, false, &f));
+	assert_int_equal(symbolizer__note_process(sz, pid, 0), 0);
+	assert_false(symbolizer__jit_frame(sz, pid, 0, 0x1000, false, &f));
 	assert_true(f.jit && !f.name);
 	write_map(path, "w", "1000 100 LazyCompile:~run app.js:1\n");
-	assert_true(symbolizer__jit_frame(sz, pid, 0x1010, false, &f));
+	assert_true(symbolizer__jit_frame(sz, pid, 0, 0x1010, false, &f));
 	assert_string_equal(f.name, "LazyCompile:~run app.js:1");
 	assert_int_equal(f.offset, 0x10);
 	assert_string_equal(f.object, "[jit]");
 	/* it grows */
-	assert_false(symbolizer__jit_frame(sz, pid, 0x2010, false, &f));
+	assert_false(symbolizer__jit_frame(sz, pid, 0, 0x2010, false, &f));
 	write_map(path, "a", "2000 100 _ZN3foo3barEv\n");
-	assert_true(symbolizer__jit_frame(sz, pid, 0x2010, false, &f));
+	assert_true(symbolizer__jit_frame(sz, pid, 0, 0x2010, false, &f));
 	assert_string_equal(f.name, "foo::bar");
 	/* the end of one is no address in it, but one that it returns to */
-	assert_false(symbolizer__jit_frame(sz, pid, 0x2100, false, &f));
-	assert_true(symbolizer__jit_frame(sz, pid, 0x2100, true, &f));
+	assert_false(symbolizer__jit_frame(sz, pid, 0, 0x2100, false, &f));
+	assert_true(symbolizer__jit_frame(sz, pid, 0, 0x2100, true, &f));
 	assert_int_equal(f.offset, 0x100);
 	/* process and name gone, the file is still open */
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	write_map(path, "a", "3000 100 late\n");
 	unlink(path);
-	assert_true(symbolizer__jit_frame(sz, pid, 0x3000, false, &f));
-	assert_int_equal(symbolizer__note_process(sz, pid), -ESRCH);
+	assert_true(symbolizer__jit_frame(sz, pid, 0, 0x3000, false, &f));
+	assert_int_equal(symbolizer__note_process(sz, pid, 0), -ESRCH);
 	symbolizer__free(sz);
 }
 
@@ -160,21 +160,21 @@ static void test_not_a_map(void **state)
 		symbolizer__free(sz);
 		skip();
 	}
-	assert_false(symbolizer__jit_frame(sz, pid, 0x1000, false, &f));
+	assert_false(symbolizer__jit_frame(sz, pid, 0, 0x1000, false, &f));
 	unlink(path);
 	assert_int_equal(symlink("/proc/self/maps", path), 0);
-	assert_false(symbolizer__jit_frame(sz, pid, 0x1000, false, &f));
+	assert_false(symbolizer__jit_frame(sz, pid, 0, 0x1000, false, &f));
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_false(symbolizer__jit_frame(sz, pid, 0x1000, false, &f));
+	assert_false(symbolizer__jit_frame(sz, pid, 0, 0x1000, false, &f));
 	rmdir(path);
 	write_map(path, "w", "1000 10 mine\n");
 	if (!geteuid()) {
 		assert_int_equal(chown(path, 12345, 12345), 0);
-		assert_false(symbolizer__jit_frame(sz, pid, 0x1000, false, &f));
+		assert_false(symbolizer__jit_frame(sz, pid, 0, 0x1000, false, &f));
 		assert_int_equal(chown(path, 0, 0), 0);
 	}
-	assert_true(symbolizer__jit_frame(sz, pid, 0x1000, false, &f));
+	assert_true(symbolizer__jit_frame(sz, pid, 0, 0x1000, false, &f));
 	unlink(path);
 	symbolizer__free(sz);
 }
