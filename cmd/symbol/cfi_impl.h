@@ -54,36 +54,37 @@ static inline __u8 bytes__u8(struct bytes *b)
 	return p ? *p : 0;
 }
 
-static inline __u64 bytes__uleb(struct bytes *b)
+/* A LEB128 number, signed or not: its bits, and how many they are. */
+static inline __u64 bytes__leb(struct bytes *b, int *bits, __u8 *last)
 {
 	__u64 v = 0;
-	__u8 byte;
 	int shift = 0;
 
 	do {
-		byte = bytes__u8(b);
+		*last = bytes__u8(b);
 		if (shift < 64)
-			v |= (__u64)(byte & 0x7f) << shift;
+			v |= (__u64)(*last & 0x7f) << shift;
 		shift += shift < 64 ? 7 : 0;
-	} while (byte & 0x80);
+	} while (*last & 0x80);
+	*bits = shift;
 	return v;
+}
+
+static inline __u64 bytes__uleb(struct bytes *b)
+{
+	__u8 last;
+	int bits;
+
+	return bytes__leb(b, &bits, &last);
 }
 
 static inline __s64 bytes__sleb(struct bytes *b)
 {
-	__u64 v = 0;
-	__u8 byte;
-	int shift = 0;
+	__u8 last;
+	int bits;
+	__u64 v = bytes__leb(b, &bits, &last);
 
-	do {
-		byte = bytes__u8(b);
-		if (shift < 64)
-			v |= (__u64)(byte & 0x7f) << shift;
-		shift += shift < 64 ? 7 : 0;
-	} while (byte & 0x80);
-	if (shift < 64 && (byte & 0x40))
-		v |= ~0ULL << shift;
-	return v;
+	return bits < 64 && (last & 0x40) ? v | ~0ULL << bits : v;
 }
 
 /* ---- the object (cfi_object.c) ---------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "symbol/cfi_impl.h"
 
 #define MAX_EH_FRAME_BYTES (256 << 20)
@@ -33,16 +34,7 @@ bool cfi_source__copy(const struct cfi_source *source, __u64 offset, void *buf, 
 		memcpy(buf, source->image + offset, size);
 		return true;
 	}
-	for (size_t done = 0; done < size;) {
-		ssize_t n = pread(source->fd, (char *)buf + done, size - done, offset + done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += n;
-	}
-	return true;
+	return read_at(source->fd, buf, size, offset) == (ssize_t)size;
 }
 
 /* Freshly allocated; *err is set where it is NULL. */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "symbol/image.h"
 
 /* Linux runs no program whose headers take more (load_elf_phdrs() of fs/binfmt_elf.c). */
@@ -18,8 +19,6 @@
 
 ssize_t elf_image__read_some(const struct elf_image *img, void *buf, size_t len, __u64 offset)
 {
-	size_t done = 0;
-
 	if (offset > img->size)
 		return 0;
 	if (len > img->size - offset)
@@ -28,18 +27,7 @@ ssize_t elf_image__read_some(const struct elf_image *img, void *buf, size_t len,
 		memcpy(buf, img->mem + offset, len);
 		return len;
 	}
-	while (done < len) {
-		ssize_t n = pread(img->fd, (char *)buf + done, len - done, offset + done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		done += n;
-	}
-	return done;
+	return read_at(img->fd, buf, len, offset);
 }
 
 int elf_image__read(const struct elf_image *img, void *buf, size_t len, __u64 offset)

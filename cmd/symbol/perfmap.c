@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/file.h"
 #include "symbol/perfmap.h"
 
 #define MAX_ENTRIES (1U << 20)
@@ -32,24 +33,6 @@ struct perfmap {
 };
 
 /* ---- the file --------------------------------------------------------------------------------- */
-
-static ssize_t read_text(int fd, char *text)
-{
-	size_t len = 0;
-
-	while (len < PERFMAP_MAX_BYTES) {
-		ssize_t n = pread(fd, text + len, PERFMAP_MAX_BYTES - len, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		len += n;
-	}
-	return len;
-}
 
 /* A number of 1 to 16 hex digits, with 0x or without. Where it ends, or NULL. */
 static char *take_hex(char *p, __u64 *out)
@@ -208,7 +191,7 @@ struct perfmap *perfmap__read(int fd)
 		return NULL;
 	m->text = malloc(PERFMAP_MAX_BYTES + 1);
 	if (m->text)
-		len = read_text(fd, m->text);
+		len = read_at(fd, m->text, PERFMAP_MAX_BYTES, 0);
 	if (len < 0)
 		goto fail;
 	m->text[len] = '\0';

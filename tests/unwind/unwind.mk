@@ -3,7 +3,7 @@
 UNWIND_RULES := $(OUT)/unwind/rules
 TEST_PROGRAMS += $(UNWIND_RULES)
 
-UNWIND_OBJS := $(patsubst %.c,$(OUT)/%.o,$(wildcard cmd/symbol/cfi*.c cmd/symbol/rule_set.c \
+UNWIND_OBJS := $(patsubst %.c,$(OUT)/%.o,$(wildcard cmd/symbol/cfi*.c cmd/symbol/rule_set.c cmd/base/file.c \
 	cmd/symbol/tables.c cmd/base/memory.c))
 
 $(UNWIND_RULES): tests/unwind/rules.c $(UNWIND_OBJS) $(OUT)/cc.flags
