@@ -11,7 +11,8 @@
 #include "base/proc.h"
 #include "region/internal.h"
 
-#define VM_EXEC 0x4 /* include/linux/mm.h */
+#define VM_EXEC         0x4 /* include/linux/mm.h */
+#define RENEW_WITHIN_NS 2000000
 
 static void cut(void *elem, __u64 by)
 {
@@ -128,7 +129,9 @@ static int renew(struct space *sp, struct image *im, struct mm *mm, const struct
 
 	if (!when->seq || when->seq == mm->codes_seq)
 		return 0;
-	if (mm->codes_seq && im->p.alive && mm->codes_read_ns < when->time_ns)
+	/* long after, what is mapped now says less of that time than what is known of it */
+	if (mm->codes_seq && im->p.alive && mm->codes_read_ns < when->time_ns &&
+	    clock_ns() - when->time_ns < RENEW_WITHIN_NS)
 		err = space__read_codes(sp, im->p.pid);
 	mm->codes_seq = when->seq;
 	return err == -ENOMEM ? err : 0;
