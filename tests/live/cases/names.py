@@ -8,7 +8,7 @@ import shutil
 import tempfile
 
 import harness
-from harness import Skip, case, cases, check, equal, tool, truth, settled
+from harness import Skip, case, cases, check, equal, tool, truth
 from snoop import Attached, Target, no_errors, run, scratch_file, snoop, wait_until
 
 PAGES = 200
@@ -231,7 +231,6 @@ def short_lived_children():
 
 
 @cases("naming/images", [("random", False), ("fixed", True)])
-@settled      # now and then a copied stack of a process that has called execve is cut off
 def images(_, steady):
     """Programs that turn into others and start others, at random addresses and at the same."""
     argv = []
