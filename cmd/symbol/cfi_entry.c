@@ -255,10 +255,13 @@ static int add_entry(struct cfi_entries *e, size_t at, struct bytes b, const str
 
 int cfi_entries__read(struct cfi_entries *e, const struct cfi_object *o)
 {
-	struct bytes b = { .at = o->eh_frame, .end = o->eh_frame + o->size };
+	struct bytes b;
 	int err = 0;
 
 	*e = (struct cfi_entries){};
+	if (!o->eh_frame)
+		return 0;
+	b = (struct bytes){ .at = o->eh_frame, .end = o->eh_frame + o->size };
 	while (!err && bytes__left(&b) >= 4) {
 		size_t at = b.at - o->eh_frame;
 		__u64 length = bytes__fixed(&b, 4);
