@@ -78,7 +78,7 @@ static __always_inline void id_remember(void *sets, const struct id_hash *h, u32
 }
 
 /* The last id given. */
-enum id_kind { ID_REGION, ID_FILE, ID_STACK, ID_KIND_NR };
+enum id_kind { ID_REGION, ID_FILE, ID_STACK, ID_CODE, ID_KIND_NR };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

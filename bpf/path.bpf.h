@@ -10,7 +10,9 @@
 #include "ids.bpf.h"
 #include "state.bpf.h"
 
-#define PATH_MAX_STEPS  128
+#define PATH_MAX_STEPS 128
+
+/* include/uapi/linux/magic.h */
 #define TMPFS_MAGIC     0x01021994
 #define HUGETLBFS_MAGIC 0x958458f6
 

@@ -134,7 +134,7 @@ static __always_inline void read_anon_name(u64 vma, struct fs_region_event *ev)
 }
 
 static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vma_copy *c,
-				  struct vma_slot *slot)
+				  struct vma_slot *slot, bool listed)
 {
 	bool anon = slot->region == FS_REGION_ANON || slot->region == FS_REGION_ANON_EXEC;
 	struct lookup *look = this_lookup();
@@ -168,6 +168,7 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 	ev->brk = KERNEL_READ(mm, brk);
 	ev->start_stack = KERNEL_READ(mm, start_stack);
 	ev->region = slot->region;
+	ev->listed = listed;
 	__builtin_memset(ev->pad, 0, sizeof(ev->pad));
 	ev->prev_start = look->before.start;
 	ev->prev_pgoff = look->before.pgoff;
@@ -180,9 +181,9 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 	return id;
 }
 
-/* Fill a slot from a VMA: base region, bounds, id. */
+/* Fill a slot from a VMA: base region, bounds, id. listed: see struct fs_region_event. */
 static __always_inline void region_fill(struct mm_struct *mm, u64 vma, struct lookup *look,
-					u64 addr, struct vma_slot *slot)
+					u64 addr, struct vma_slot *slot, bool listed)
 {
 	const struct vma_copy *c = &look->vma;
 	struct id_hash h = {};
@@ -209,7 +210,7 @@ static __always_inline void region_fill(struct mm_struct *mm, u64 vma, struct lo
 	if (slot->region_id)
 		return;
 	/* from a copy: in global functions Linux 6.1 does not take st's memory for a map's value */
-	slot->region_id = region_send(mm, vma, c, slot);
+	slot->region_id = region_send(mm, vma, c, slot, listed);
 	if (slot->region_id)
 		id_remember(&regions, &h, slot->region_id);
 }
@@ -353,7 +354,7 @@ __noinline u32 region_lookup(struct task_state *st, u64 mm_addr, u64 addr, u32 s
 		slot->exact = 0; /* rare: streamed; the cells are those of another region */
 		return VMA_CACHE;
 	}
-	region_fill(mm, vma, look, addr, slot);
+	region_fill(mm, vma, look, addr, slot, false);
 	if (cfg.in_kernel)
 		region_refine(mm, c, slot);
 	if (!st->grows && slot->region_id && mm_seq_probe(mm_addr) == seq &&

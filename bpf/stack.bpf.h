@@ -7,6 +7,7 @@
 #ifndef FS_STACK_BPF_H
 #define FS_STACK_BPF_H
 
+#include "code_list.bpf.h"
 #include "unwind.bpf.h"
 
 ID_SETS(stack_ids);
@@ -46,10 +47,9 @@ static __always_inline void stack_event_init(struct stack_state *ss, struct fs_s
 	ev->call = ss->call;
 	ev->room = room;
 	ev->copied = 0;
-	ev->seq = ss->seq;
+	ev->code_id = ss->code_id;
 	ev->pad = 0;
 	ev->pages = 0;
-	ev->mm = ss->mm;
 	ev->image = task_image(task);
 	ev->regs.ip = ss->regs.ip;
 	ev->regs.sp = ss->regs.sp;
@@ -86,11 +86,13 @@ static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 
 
 #define COPY_PAGES (COPY_LARGE / PAGE_BYTES)
 
+_Static_assert(PAGE_SHIFT == FS_STACK_PAGE_SHIFT, "pages of a copy");
+
 /* The same page by page: some of a large frame may never have been touched. */
 static __noinline bool stack_copy_pages(struct stack_state *ss, u32 id, u64 have)
 {
 	const u32 head = sizeof(struct fs_stack_event) + FS_STACK_FRAMES * sizeof(u64);
-	u64 base = ss->regs.sp & ~(PAGE_BYTES - 1UL), mask;
+	u64 base = ss->regs.sp & ~(PAGE_BYTES - 1), mask;
 	u32 count = (have + (ss->regs.sp - base) + PAGE_BYTES - 1) / PAGE_BYTES;
 	void *rb = control_ring(), *ev;
 
@@ -120,7 +122,7 @@ static __noinline bool stack_copy_pages(struct stack_state *ss, u32 id, u64 have
  * What is between sp and the stack's upper end, sent with what is known of the stack. Returns its id; 0:
  * it is lost, and counted.
  */
-__noinline u32 stack_copy(void)
+__noinline u32 stack_copy(u32 code_id)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct stack_state *ss = stack_state(task);
@@ -132,7 +134,7 @@ __noinline u32 stack_copy(void)
 	bool sent = false;
 
 	/* a part of the ring is for all else */
-	if (!ss || !mm || !rb || !look ||
+	if (!ss || !mm || !rb || !look || !code_id ||
 	    bpf_ringbuf_query(rb, BPF_RB_AVAIL_DATA) >
 		    bpf_ringbuf_query(rb, BPF_RB_RING_SIZE) / 4 * 3 ||
 	    !vma_find(mm, ss->regs.sp, &look->vma, &vma))
@@ -141,6 +143,7 @@ __noinline u32 stack_copy(void)
 	if (top < ss->regs.sp || top > look->vma.end)
 		top = look->vma.end;
 	have = top - ss->regs.sp;
+	ss->code_id = code_id;
 	if (ss->event.nkernel + ss->event.nuser > COPY_FRAMES || have > COPY_MEDIUM)
 		sent = stack_copy_send(ss, id, have, FS_STACK_FRAMES, COPY_LARGE);
 	else if (have > COPY_SMALL)
@@ -152,32 +155,9 @@ __noinline u32 stack_copy(void)
 out:
 	if (!sent)
 		count_loss(FS_LOSS_STACK);
+	else
+		loader_wake(); /* it makes the table */
 	return sent ? id : 0;
-}
-
-/*
- * Tell the loader of the code at which the walk ended: it reads the file. A program's functions share
- * 512 bytes of stack, so that this one is called by none of the others here.
- */
-__noinline u32 stack_announce(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct stack_state *ss = stack_state(task);
-	struct lookup *look = this_lookup();
-	struct mm_struct *mm;
-	u64 vma, addr;
-
-	if (!ss || !look)
-		return 0;
-	mm = (void *)*(volatile u64 *)&ss->mm; /* a number to the verifier */
-	addr = ss->regs.ip - ss->call;
-	if (!vma_find(mm, addr, &look->vma, &vma) || !look->vma.file)
-		return 0;
-	file_key((void *)look->vma.file, &look->file);
-	file_id((void *)look->vma.file, &look->file);
-	region_fill(mm, vma, look, addr, &ss->slot);
-	loader_wake();
-	return 0;
 }
 
 static __always_inline u32 stack_send(struct stack_state *ss)
@@ -228,6 +208,7 @@ static __always_inline void stack_begin(struct stack_state *ss, struct task_stru
 	ss->regs.lr = fs_unwind_address(KERNEL_READ(regs, regs[30]));
 #endif
 	ss->bottom = ss->regs.sp;
+	ss->code_id = 0;
 	ss->mm = (u64)mm;
 	ss->seq = mm_seq(mm);
 	ss->nreads = 0;
@@ -336,8 +317,7 @@ static __always_inline u64 stack_take(u32 nkernel, u32 exec)
 
 	if (!(taken & STACK_COPY))
 		return taken;
-	stack_announce(); /* the file, before the stack that leads into it */
-	return stack_copy() | STACK_SENT;
+	return stack_copy(code_list_take()) | STACK_SENT;
 }
 
 /*
@@ -364,7 +344,7 @@ static __always_inline u32 kernel_frames(void *ctx, u64 ip)
 		}
 	}
 	asm volatile("" : "+r"(skip));
-	if (skip >= KERNEL_SKIP_MAX)
+	if (skip >= KERNEL_SKIP_MAX) /* never; the verifier wants to see it */
 		return 0;
 	bpf_probe_read_kernel(ss->frames_at, FS_STACK_KERNEL * sizeof(u64),
 			      &ss->frames_at[KERNEL_SKIP_MAX + skip]);

@@ -87,6 +87,7 @@ struct stack_state {
 	struct pmd_cache pmd;
 	u32 end;          /* enum fs_stack_end */
 	u32 code;         /* index of the code that was found last */
+	u32 code_id;      /* of the list of mappings that goes with a copy */
 	u8 call;          /* regs.ip is a return address */
 	u8 own_addresses; /* some frames are no place in a file */
 	u8 repeatable;
@@ -97,7 +98,6 @@ struct stack_state {
 	u32 code_seq;
 	u32 code_next;
 	struct code_slot codes[CODE_SLOTS];
-	struct vma_slot slot;
 	u32 reads[STACK_READS]; /* (address - bottom) / 8, and the top bit for two words */
 	struct fs_stack_event event;
 	u64 frames_at[FS_STACK_FRAMES + 1]; /* follow the event */
@@ -147,7 +147,7 @@ static __always_inline bool stack_page(struct stack_state *ss, u64 addr)
 	return true;
 }
 
-#define PAGE_BYTES 4096
+#define PAGE_BYTES (1UL << PAGE_SHIFT)
 
 /*
  * Copy n words, 1 or 2, of the stack to ss->words. 0, or not: it cannot be read. A global function: it is

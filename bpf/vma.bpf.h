@@ -34,9 +34,6 @@
 #define VM_HUGETLB      0x00400000UL
 #define VM_SOFTDIRTY    0x08000000UL
 
-#define TMPFS_MAGIC     0x01021994
-#define HUGETLBFS_MAGIC 0x958458f6
-
 struct node_copy {
 	u64 parent;
 	u64 pivot[15];

@@ -144,7 +144,7 @@ int run__open(struct run *r, const struct options *o, struct session_opts *opts,
 	enum session_result result;
 
 	memset(r, 0, sizeof(*r));
-	all.codes = opts->stacks;
+	all.stacks = opts->stacks;
 	all.opened = on_opened;
 	all.opened_ctx = r;
 	r->o = o;

@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include <uthash.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "symbol/cfi.h"
 #include "symbol/needed.h"
 #include "symbol/tables.h"
@@ -38,22 +37,23 @@ struct stacks {
 	bool crowded; /* so is the kernel side's list of them */
 };
 
+static int is_vdso(void *ctx, const struct proc_map *map)
+{
+	*(struct proc_map *)ctx = *map;
+	return !strcmp(map->name, "[vdso]");
+}
+
 /* The vdso, as this process has it, serves all native ones: its offsets are those of the mapping. */
 static void add_vdso(struct stacks *st)
 {
-	const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);
-	struct code here;
+	struct proc_map here = {};
 	struct cfi *cfi;
 
-	const struct code_moment now = { .time_ns = clock_ns() };
-	int err = image ? space__code(st->space, getpid(), &now, (unsigned long)image, &here) :
-			  -ENOENT;
-
-	if (err) {
-		log_debug("the vdso is not found: %s", strerror(-err));
+	if (proc__maps(getpid(), is_vdso, &here) != 1) {
+		log_debug("the vdso is not found");
 		return;
 	}
-	cfi = cfi__read_image(image, here.end - here.start);
+	cfi = cfi__read_image((const void *)here.start, here.end - here.start);
 	if (cfi && !unwind_tables__add(st->tables, cfi, &st->vdso))
 		session__push_table(st->session, NULL, &st->vdso);
 	else
@@ -163,7 +163,7 @@ void stacks__prepare(struct stacks *st, __u32 pid)
 	if (!st->vdso.kind)
 		add_vdso(st);
 	if (pid)
-		space__read_codes(st->space, pid);
+		space__expect_code(st->space, pid);
 }
 
 /*
@@ -265,10 +265,7 @@ static int code_at(void *ctx, const struct fs_stack_event *ev, __u64 addr, struc
 	struct stacks *st = ctx;
 	struct code_file *f;
 	struct code code;
-	const struct code_moment when = { .mm = ev->mm,
-					  .time_ns = ev->head.time_ns,
-					  .seq = ev->seq };
-	int err = space__code(st->space, ev->head.pid, &when, addr, &code);
+	int err = space__code(st->space, ev->head.pid, ev->code_id, addr, &code);
 
 	if (err)
 		return err;

@@ -55,6 +55,7 @@ enum fs_event_kind {
 	FS_EVENT_EXIT,
 	FS_EVENT_RENAME,
 	FS_EVENT_STACK,
+	FS_EVENT_CODE,
 	FS_EVENT_NR
 };
 
@@ -84,7 +85,8 @@ struct fs_region_event {
 	__u64 start_brk, brk;
 	__u64 start_stack;
 	__u8 region; /* enum fs_region: base */
-	__u8 pad[7];
+	__u8 listed; /* met for an fs_code_event, before anything happened there */
+	__u8 pad[6];
 	char anon_name[80]; /* PR_SET_VMA_ANON_NAME, or "" */
 };
 
@@ -209,6 +211,8 @@ static inline __attribute__((always_inline)) __u64 fs_frame(__u32 file_id, __u64
 	return frame | (addr & (FS_FRAME_CALL - 1));
 }
 
+#define FS_STACK_PAGE_SHIFT 12
+
 #define FS_STACK_KERNEL 64  /* frames kept of either part */
 #define FS_STACK_USER   255 /* perf keeps 127 of both; what python imports goes deeper */
 
@@ -225,17 +229,29 @@ struct fs_stack_event {
 	__u8 call;  /* with a copy: regs.ip is a return address */
 	__u16 room; /* for frames; what was copied follows behind it */
 	__u32 copied;
-	__u32 seq; /* mm_lock_seq: what was known of mappings before it changed may not hold; 0: unknown */
+	__u32 code_id; /* with a copy: fs_code_event.id */
 	__u32 pad;
-	/* 0, or some page was not there: it was copied from the beginning of sp's page, bit i: page i */
+	/*
+	 * 0, or some page of 1 << FS_STACK_PAGE_SHIFT bytes was not there: it was copied from the
+	 * beginning of sp's page, bit i: page i
+	 */
 	__u64 pages;
-	__u64 mm;    /* address space and image of the process: of addresses and copies */
-	__u64 image; /*  alone; other processes may have the same stack */
+	__u64 image; /* of the process: of addresses and copies alone; others may have the same stack */
 	struct fs_unwind_regs regs;
 	/* __u64 frames[room]; char copy[copied]; */
 };
 
 #define FS_STACK_FRAMES (FS_STACK_KERNEL + FS_STACK_USER)
+
+#define FS_CODE_MAX 512 /* a browser has about 200 */
+
+/* The executable mappings of an address space at a moment, by rising address. */
+struct fs_code_event {
+	struct fs_head head;
+	__u32 id; /* > 0, never reused in a run */
+	__u32 n;
+	/* __u32 regions[n]: fs_region_event.id; 0: it could not be sent */
+};
 
 _Static_assert(sizeof(struct fs_fault) == 64, "a fault record is one cache line");
 _Static_assert(sizeof(struct fs_head) == 24, "wire layout");
@@ -245,6 +261,7 @@ _Static_assert(sizeof(struct fs_call_event) == 136, "wire layout");
 _Static_assert(sizeof(struct fs_exec_event) == 24 + 64 + FS_COMM_LEN + 256, "wire layout");
 _Static_assert(sizeof(struct fs_fork_event) == 24 + 48 + FS_COMM_LEN, "wire layout");
 _Static_assert(sizeof(struct fs_exit_event) == 24 + 40, "wire layout");
-_Static_assert(sizeof(struct fs_stack_event) == 24 + 80, "wire layout");
+_Static_assert(sizeof(struct fs_code_event) == 24 + 8, "wire layout");
+_Static_assert(sizeof(struct fs_stack_event) == 24 + 72, "wire layout");
 
 #endif /* FS_EVENT_H */

@@ -150,7 +150,7 @@ void files__free(struct space *sp)
 		elf_layout__free(o->elf);
 		free(o);
 	}
-	id_table__free(&sp->files);
+	id_table__free(&sp->files, NULL);
 }
 
 /* ---- ELF layout ------------------------------------------------------------------------------- */

@@ -33,7 +33,8 @@ static inline void *id_table__get(const struct id_table *t, __u32 id)
 
 /* 0 or -ENOMEM. The pointers stay the caller's. */
 int id_table__set(struct id_table *t, __u32 id, void *p);
-void id_table__free(struct id_table *t);
+/* release: called for each pointer, or NULL. */
+void id_table__free(struct id_table *t, void (*release)(void *p));
 
 /* ---- address spaces --------------------------------------------------------------------------- */
 
@@ -68,9 +69,6 @@ struct mm {
 	struct stack *stacks; /* sorted by sp, each sp once */
 	size_t nbss, bss_room;
 	struct bss *bss;       /* not overlapping, in no order */
-	struct ranges codes;   /* struct code: executable mappings */
-	__u32 codes_seq;       /* mm_lock_seq that they are of, 0: not known */
-	__u64 codes_read_ns;   /* when /proc/PID/maps was last read for them, 0: never */
 	struct ranges mappers; /* struct mapper */
 };
 
@@ -94,12 +92,6 @@ const struct bss *mm__bss(const struct mm *mm, __u64 addr);
  * its place; NULL where that is nothing, or no memory.
  */
 struct mm *mm__successor(const struct mm *mm, __u64 id);
-
-/*
- * Copy executable mappings to an address space whose identity is `id`: all, or those of identity
- * `only`. 0 or -ENOMEM.
- */
-int codes__copy(struct mm *to, const struct mm *from, __u64 only, __u64 id);
 
 /* Mappers as a mapping call has changed them, and a copy of all. 0 or -ENOMEM. */
 int mappers__call(struct mm *mm, const struct fs_call_event *ev);
@@ -211,6 +203,7 @@ struct space {
 	struct string *strings;
 
 	struct id_table files; /* struct named_file */
+	struct id_table code_lists;
 	struct object *objects;
 	__u32 own_files; /* files that were given ids here */
 
@@ -275,8 +268,8 @@ struct named_file *file__of_map(struct space *sp, const struct proc_map *map, __
 
 /* code.c */
 
-/* A region has been met; it may be executable, or have taken the place of one that was. */
-int code__region_event(struct space *sp, const struct fs_region_event *ev, struct named_file *f);
+int code__event(struct space *sp, const struct fs_code_event *ev);
+void code__free(struct space *sp);
 
 /* place.c */
 

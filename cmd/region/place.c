@@ -350,8 +350,9 @@ int place__region_event(struct space *sp, const struct fs_region_event *ev)
 		if (base == FS_REGION_FILE && f)
 			refine_file(sp, &r, ev, f);
 	}
-	if (code__region_event(sp, ev, f))
-		return -ENOMEM;
+	/* where code is run its unwind table will be wanted */
+	if (sp->ops.stacks && f && (ev->vm_flags & VM_EXEC) && !ev->listed)
+		file__read_elf(sp, f, ev->head.pid, ev->start, ev->end);
 	kept = region__keep(sp, &r);
 	return kept ? id_table__set(&sp->regions, ev->id, kept) : -ENOMEM;
 }
@@ -371,9 +372,6 @@ void place__call_event(struct space *sp, const struct fs_call_event *ev)
 {
 	struct image *im = image__find(sp, ev->head.pid);
 
-	if (im && im->mm && im->mm->codes.n && ev->call == FS_CALL_MUNMAP &&
-	    !(ev->flags & FS_CALL_FAILED))
-		ranges__del(&im->mm->codes, ev->args[0], page_up(sp, ev->args[0] + ev->args[1]));
 	if (!im || !im->mm || !im->mm->nbss || (ev->flags & FS_CALL_FAILED))
 		return;
 	if (ev->call == FS_CALL_MUNMAP)
@@ -398,7 +396,7 @@ void places__free(struct space *sp)
 		HASH_DEL(sp->strings, s);
 		free(s);
 	}
-	id_table__free(&sp->regions);
+	id_table__free(&sp->regions, NULL);
 }
 
 /* ---- faults ----------------------------------------------------------------------------------- */

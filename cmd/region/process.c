@@ -275,9 +275,8 @@ int process__fork(struct space *sp, const struct fs_fork_event *ev)
 	}
 	/* fork(2) copies the memory and the calling thread, which goes on using its stack */
 	parent = image__find(sp, ev->head.pid);
-	if (parent && parent->mm && (parent->mm->codes.n || parent->mm->mappers.n) &&
-	    (!image__mm(im) || codes__copy(im->mm, parent->mm, 0, ev->mm) ||
-	     mappers__copy(im->mm, parent->mm)))
+	if (parent && parent->mm && parent->mm->mappers.n &&
+	    (!image__mm(im) || mappers__copy(im->mm, parent->mm)))
 		return -ENOMEM;
 	caller = thread__find(sp, ev->head.tid);
 	if (!parent || !parent->mm || !caller || caller->image != parent || !caller->stack_sp)

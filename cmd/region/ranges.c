@@ -45,20 +45,13 @@ static int insert(struct ranges *r, size_t at, const void *elem)
 	return 0;
 }
 
-static void cut_start(struct ranges *r, struct range *range, __u64 start)
-{
-	if (r->cut)
-		r->cut(range, start - range->start);
-	range->start = start;
-}
-
 /* A hole [start, end) in range i. */
 static int split(struct ranges *r, size_t i, __u64 start, __u64 end)
 {
 	char rest[r->size];
 
 	memcpy(rest, ranges__at(r, i), r->size);
-	cut_start(r, (struct range *)rest, end);
+	((struct range *)rest)->start = end;
 	((struct range *)ranges__at(r, i))->end = start;
 	return insert(r, i + 1, rest);
 }
@@ -83,7 +76,7 @@ int ranges__del(struct ranges *r, __u64 start, __u64 end)
 			break;
 	}
 	if (last < r->n && range->start < end)
-		cut_start(r, range, end);
+		range->start = end;
 	memmove(ranges__at(r, first), ranges__at(r, last), (r->n - last) * r->size);
 	r->n -= last - first;
 	return 0;

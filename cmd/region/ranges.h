@@ -16,8 +16,6 @@ struct ranges {
 	char *v;
 	size_t n, room;
 	size_t size; /* of an element in bytes */
-	/* The first `by` bytes of a range are cut off (its start still is what it was). NULL: no matter. */
-	void (*cut)(void *elem, __u64 by);
 };
 
 /* The element i. */

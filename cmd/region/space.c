@@ -26,6 +26,7 @@ void space__free(struct space *sp)
 	for (size_t i = 0; i < sp->nimages; i++)
 		image__free(sp, sp->images[i]);
 	free(sp->images);
+	code__free(sp);
 	places__free(sp);
 	files__free(sp);
 	free(sp);
@@ -39,7 +40,7 @@ static int call_event(struct space *sp, const struct fs_call_event *ev)
 		return -ENOMEM;
 	im->p.target = true;
 	place__call_event(sp, ev);
-	if (!sp->ops.codes || (ev->flags & FS_CALL_FAILED))
+	if (!sp->ops.stacks || (ev->flags & FS_CALL_FAILED))
 		return 0;
 	return image__mm(im) ? mappers__call(im->mm, ev) : -ENOMEM;
 }
@@ -53,6 +54,7 @@ static const size_t event_sizes[FS_EVENT_NR] = {
 	[FS_EVENT_FORK] = sizeof(struct fs_fork_event),
 	[FS_EVENT_EXIT] = sizeof(struct fs_exit_event),
 	[FS_EVENT_RENAME] = sizeof(struct fs_rename_event),
+	[FS_EVENT_CODE] = sizeof(struct fs_code_event),
 };
 
 int space__event(struct space *sp, const struct fs_head *ev)
@@ -74,6 +76,8 @@ int space__event(struct space *sp, const struct fs_head *ev)
 		return process__exit(sp, (const struct fs_exit_event *)ev);
 	case FS_EVENT_RENAME:
 		return process__rename(sp, (const struct fs_rename_event *)ev);
+	case FS_EVENT_CODE:
+		return code__event(sp, (const struct fs_code_event *)ev);
 	}
 	return 0;
 }

@@ -66,18 +66,9 @@ struct place {
 	bool linked; /* data and bss of an object, unless it is mapped in a way that hides it */
 };
 
-/* An executable mapping. */
-struct code {
-	__u64 start, end;
-	__u64 offset;            /* in the file, of start, in bytes */
-	__u64 mm;                /* fs_region_event.mm; 0: that of the image */
-	const struct file *file; /* NULL: anonymous, or the vdso */
-	bool vdso;
-};
-
 struct space_ops {
 	void *ctx;
-	bool codes; /* keep executable mappings, for space__code() */
+	bool stacks; /* are taken: files of code are opened, and who mapped what is kept */
 	void *opened_ctx;
 	/*
 	 * An object has been opened for the first time, or, fd -1, cannot be opened. fd is valid during
@@ -115,22 +106,22 @@ void space__place(struct space *sp, const struct fs_fault *f, struct place *out)
  */
 const struct file *space__expect(struct space *sp, const char *path);
 
-/* Take the executable mappings of a process from /proc/PID/maps. 0, -ENOMEM, -ESRCH or -errno. */
-int space__read_codes(struct space *sp, __u32 pid);
+/* The same for the executable mappings of a process that lives. 0, -ENOMEM, -ESRCH or -errno. */
+int space__expect_code(struct space *sp, __u32 pid);
 
-/* When a process's mappings are asked for. */
-struct code_moment {
-	__u64 mm;      /* fs_region_event.mm */
-	__u64 time_ns; /* CLOCK_MONOTONIC */
-	__u32 seq;     /* mm_lock_seq then: a change makes what is known old; 0: not known */
+/* An executable mapping. */
+struct code {
+	__u64 start;
+	__u64 offset; /* in the file, of start, in bytes; in the vdso from its beginning */
+	const struct file *file; /* NULL: anonymous, or the vdso */
+	bool vdso;
 };
 
 /*
- * The executable mapping at an address of a process: where it is not known, or mappings have changed
- * since it was, /proc/PID/maps is read, as it is now. 0, -ENOENT or -ENOMEM.
+ * The executable mapping at an address of a process when its list code_id (struct fs_code_event) was
+ * made; its file is opened, if it has not been yet. 0 or -ENOENT.
  */
-int space__code(struct space *sp, __u32 pid, const struct code_moment *when, __u64 addr,
-		struct code *out);
+int space__code(struct space *sp, __u32 pid, __u32 code_id, __u64 addr, struct code *out);
 
 /*
  * Id of the stack that created the memory at an address of a process, by the calls that were applied;

@@ -30,10 +30,13 @@ int id_table__set(struct id_table *t, __u32 id, void *p)
 	return 0;
 }
 
-void id_table__free(struct id_table *t)
+void id_table__free(struct id_table *t, void (*release)(void *p))
 {
-	for (size_t i = 0; i < t->npages; i++)
+	for (size_t i = 0; i < t->npages; i++) {
+		for (size_t k = 0; release && t->pages[i] && k < ID_PAGE; k++)
+			release(t->pages[i][k]);
 		free(t->pages[i]);
+	}
 	free(t->pages);
 	t->pages = NULL;
 	t->npages = 0;
@@ -54,7 +57,6 @@ void mm__put(struct mm *mm)
 		return;
 	free(mm->stacks);
 	free(mm->bss);
-	ranges__free(&mm->codes);
 	ranges__free(&mm->mappers);
 	free(mm);
 }
@@ -146,11 +148,6 @@ struct mm *mm__successor(const struct mm *mm, __u64 id)
 		if (new)
 			mm__add_bss(new, &mm->bss[i]);
 	}
-	for (size_t i = 0; mm && i < mm->codes.n && !new; i++)
-		if (((const struct code *)ranges__at(&mm->codes, i))->mm == id)
-			new = mm__new();
-	if (new && mm->codes.n)
-		codes__copy(new, mm, id, id);
 	return new;
 }
 

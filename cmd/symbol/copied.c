@@ -11,14 +11,12 @@ struct copy {
 	bool short_; /* something that is not in it was asked for */
 };
 
-#define PAGE_SHIFT 12 /* as the kernel side counts pages */
-
 static bool copy__has(const struct copy *c, __u64 at, __u64 len)
 {
 	if (at >= c->size || len > c->size - at)
 		return false;
-	return !c->pages || ((c->pages >> (at >> PAGE_SHIFT) & 1) &&
-			     (c->pages >> ((at + len - 1) >> PAGE_SHIFT) & 1));
+	return !c->pages || ((c->pages >> (at >> FS_STACK_PAGE_SHIFT) & 1) &&
+			     (c->pages >> ((at + len - 1) >> FS_STACK_PAGE_SHIFT) & 1));
 }
 
 static int copy__read(struct copy *c, __u64 addr, unsigned int n, __u64 *out)
@@ -55,7 +53,7 @@ bool stack_event_check(const struct fs_stack_event *ev)
 	       ev->nuser <= FS_STACK_USER && ev->nkernel + ev->nuser <= ev->room &&
 	       ev->end < FS_STACK_END_NR && ev->head.size - sizeof(*ev) >= frames &&
 	       ev->head.size - sizeof(*ev) - frames >= ev->copied &&
-	       (!ev->pages || ev->copied <= 64ULL << PAGE_SHIFT);
+	       (!ev->pages || ev->copied <= 64ULL << FS_STACK_PAGE_SHIFT);
 }
 
 static void add_frame(struct unwound *u, __u64 frame)
@@ -98,7 +96,8 @@ void unwind_event(const struct unwind_tables *t, const struct fs_stack_event *ev
 	__u8 call = ev->call;
 	struct copy copy = {
 		.bytes = (const char *)(event_frames(ev) + ev->room),
-		.bottom = ev->pages ? regs.sp >> PAGE_SHIFT << PAGE_SHIFT : regs.sp,
+		.bottom = ev->pages ? regs.sp >> FS_STACK_PAGE_SHIFT << FS_STACK_PAGE_SHIFT :
+				      regs.sp,
 		.size = ev->copied,
 		.pages = ev->pages,
 	};

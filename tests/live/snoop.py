@@ -44,12 +44,14 @@ class Result:
         return self.errors().splitlines()
 
 
+def _placed(argv, steady):
+    return ["setarch", "-R", *argv] if steady else argv
+
+
 def run(argv, *, steady=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=None):
     """Run to the end. steady: without address space randomisation, which programs inherit: then
     the same program faults alike in every run."""
-    if steady:
-        argv = ["setarch", "-R", *argv]
-    process = spawn(argv, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd,
+    process = spawn(_placed(argv, steady), stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd,
                     env=environment())
     out, err = process.communicate(timeout=remaining())
     return Result(process.returncode, out or b"", err or b"")
@@ -267,17 +269,28 @@ def trace(args, program, *, status=0, steady=True):
 class Target:
     """A truth program that says ready=PID and waits for its word."""
 
-    def __init__(self, *argv):
-        self.process = spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def __init__(self, *argv, steady=False):
+        self.process = spawn(_placed(argv, steady), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              env=environment())
-        self.printed = b""
-        line = self.process.stdout.readline()
+        self.argv, self.printed = argv, b""
+        self.ready = self._get_ready()
+
+    def _get_ready(self):
+        line = b"at="    # where a part has put something
+        while line.startswith(b"at="):
+            line = self.process.stdout.readline()
         if not line.startswith(b"ready="):
             self.process.stdin.close()
             status = self.process.wait(timeout=remaining())
-            raise Skip(f"{argv} cannot run here (status {status})") if status == 77 else \
-                Fail(f"{argv} did not get ready: {line}")
-        self.ready = int(line[6:])
+            raise Skip(f"{self.argv} cannot run here (status {status})") if status == 77 else \
+                Fail(f"{self.argv} did not get ready: {line}")
+        return int(line[6:])
+
+    def go_on(self):
+        """Let it go on until it waits again."""
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        self._get_ready()
 
     @property
     def pid(self):

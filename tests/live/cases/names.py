@@ -5,6 +5,7 @@ import collections
 import os
 import re
 import shutil
+import signal
 import tempfile
 
 import harness
@@ -246,6 +247,37 @@ def images(_, steady):
                          (FIRST_FIXED, 40 + 60), (SECOND_FIXED, 50 + 80)):
         expect(table, chain, pages, words)
     check(not any("exec" in w for w in words.split()), words)
+
+
+def switches(pid):
+    """How often the task has gone to sleep."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", f.read(), flags=re.M)[1])
+
+
+@cases("naming/late", [("images", False), ("images-fixed", True), ("libraries", False)])
+def late(what, steady):
+    """The loader is stopped until all is over, and something else is mapped where it was."""
+    pages = 10
+    if what == "libraries":
+        then = ["exec", truth("stacks"), "dlopen", str(pages), "wait", "1"]
+        chains = [("part_dlopen", "call_library", name, "inner", "touch")
+                  for name in ("first_library", "second_library")]
+    else:
+        then = [word for name in ("image-a-nopie", "image-b", "image-b-nopie", "image-a")
+                for word in ("exec", truth(name), "touch", str(pages))] + ["wait"]
+        chains = [FIRST, SECOND, FIRST_FIXED, SECOND_FIXED]
+    with Target(truth("image-a"), "wait", *then, steady=steady) as target:
+        with Attached("flame", "-U", "-p", str(target.pid)) as attached:
+            attached.signal(signal.SIGSTOP)
+            target.go_on()
+            slept = switches(attached.process.pid)
+            attached.signal(signal.SIGCONT)
+            wait_until(lambda: switches(attached.process.pid) > slept + 3, "the loader has slept")
+            target.finish()
+            table = ended(attached)
+    for chain in chains:
+        expect(table, chain, pages)
 
 
 # ---- code that is made at run time ---------------------------------------------------------------
