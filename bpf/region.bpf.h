@@ -24,6 +24,7 @@ struct lookup {
 	struct mm_copy mm;
 	struct fs_file_key file;
 	struct previous before;
+	struct id_hash hash;
 };
 
 struct {
@@ -186,7 +187,7 @@ static __always_inline void region_fill(struct mm_struct *mm, u64 vma, struct lo
 					u64 addr, struct vma_slot *slot, bool listed)
 {
 	const struct vma_copy *c = &look->vma;
-	struct id_hash h = {};
+	struct id_hash *h = &look->hash;
 
 	mm_read(mm, &look->mm);
 	slot->start = c->start;
@@ -194,25 +195,26 @@ static __always_inline void region_fill(struct mm_struct *mm, u64 vma, struct lo
 	slot->vm_flags = c->flags;
 	slot->region = base_region(&look->mm, c, addr, slot);
 	slot->pgoff = (c->pgoff << PAGE_SHIFT) + (slot->start - c->start);
-	hash_add(&h, (u64)mm);
+	h->first = h->second = 0;
+	hash_add(h, (u64)mm);
 	/* the same memory, another address space */
-	hash_add(&h, look->mm.start_stack);
-	hash_add(&h, look->mm.start_brk);
+	hash_add(h, look->mm.start_stack);
+	hash_add(h, look->mm.start_brk);
 	/* which may lie as the one before did, where addresses are not random: setarch -R */
-	hash_add(&h, task_image(bpf_get_current_task_btf()));
-	hash_add(&h, slot->start);
-	hash_add(&h, slot->end);
-	hash_add(&h, slot->pgoff);
-	hash_add(&h, c->flags & 0xffffffff & ~VM_SOFTDIRTY);
+	hash_add(h, task_image(bpf_get_current_task_btf()));
+	hash_add(h, slot->start);
+	hash_add(h, slot->end);
+	hash_add(h, slot->pgoff);
+	hash_add(h, c->flags & 0xffffffff & ~VM_SOFTDIRTY);
 	/* its inode's identity: a struct file's memory is used again at once */
-	hash_add(&h, c->file ? file_identity((void *)c->file) : 0);
-	slot->region_id = id_known(&regions, &h);
+	hash_add(h, c->file ? file_identity((void *)c->file) : 0);
+	slot->region_id = id_known(&regions, h);
 	if (slot->region_id)
 		return;
 	/* from a copy: in global functions Linux 6.1 does not take st's memory for a map's value */
 	slot->region_id = region_send(mm, vma, c, slot, listed);
 	if (slot->region_id)
-		id_remember(&regions, &h, slot->region_id);
+		id_remember(&regions, h, slot->region_id);
 }
 
 /* VMAs that hold a thread's stack, by process and bound: which part is stack, user space decides. */

@@ -97,7 +97,7 @@ static size_t jump_arm64(const unsigned char *p, size_t len, __u64 addr, __u64 *
 	if ((adrp & 0x9f00001f) != 0x90000010 || (ldr & 0xffc003ff) != 0xf9400211)
 		return 0;
 	pages = (__s64)((__u64)((adrp >> 5 & 0x7ffff) << 2 | (adrp >> 29 & 3)) << 43) >> 43;
-	*slot = (addr & ~0xfffULL) + (pages << 12) + (ldr >> 10 & 0xfff) * 8;
+	*slot = (addr & ~0xfffULL) + pages * 4096 + (ldr >> 10 & 0xfff) * 8;
 	return 8;
 }
 
