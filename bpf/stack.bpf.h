@@ -162,8 +162,11 @@ out:
 
 static __always_inline u32 stack_send(struct stack_state *ss)
 {
-	u32 id = next_id(ID_STACK), n = ss->event.nkernel + ss->event.nuser, size;
+	struct unwinding u = { .ss = ss };
+	u32 id = next_id(ID_STACK), n, size;
 
+	bpf_loop(ss->resume, kept_append, &u, 0);
+	n = ss->event.nkernel + ss->event.nuser;
 	asm volatile("" : "+r"(n));
 	if (n > FS_STACK_FRAMES)
 		return 0;
@@ -179,7 +182,7 @@ static __noinline u32 stack_id(struct stack_state *ss, u64 image)
 	struct id_hash *h = &ss->frames;
 	u32 id;
 
-	hash_add(h, (u64)ss->event.nkernel << 32 | ss->event.nuser);
+	hash_add(h, (u64)ss->event.nkernel << 32 | (ss->event.nuser + ss->resume));
 	hash_add(h, ss->end);
 	hash_add(h, ss->own_addresses ? image : 0);
 	id = id_known(&stack_ids, h);
@@ -207,17 +210,14 @@ static __always_inline void stack_begin(struct stack_state *ss, struct task_stru
 	ss->regs.fp = KERNEL_READ(regs, regs[29]);
 	ss->regs.lr = fs_unwind_address(KERNEL_READ(regs, regs[30]));
 #endif
-	ss->bottom = ss->regs.sp;
 	ss->code_id = 0;
 	ss->mm = (u64)mm;
 	ss->seq = mm_seq(mm);
-	ss->nreads = 0;
-	ss->read.first = ss->read.second = 0;
-	ss->frames.first = ss->frames.second = 0;
+	ss->match = ss->resume = 0;
+	ss->keep = cfg.lock_seq;
 	ss->end = FS_STACK_COMPLETE;
 	ss->call = 0;
 	ss->own_addresses = 0;
-	ss->repeatable = cfg.lock_seq;
 	ss->sent = 0;
 	ss->torn = 0;
 	ss->page = 0;
@@ -227,46 +227,59 @@ static __always_inline void stack_begin(struct stack_state *ss, struct task_stru
 	if (!cfg.lock_seq || ss->code_mm != (u64)mm || ss->code_seq != ss->seq) {
 		ss->code_mm = (u64)mm;
 		ss->code_seq = ss->seq;
+		ss->nkept = 0;
+		ss->last_id = 0;
 		ss->pmd.gib = 0;
 		for (u32 i = 0; i < CODE_SLOTS; i++)
 			ss->codes[i].start = ss->codes[i].end = 0;
 	}
 }
 
-/* The user part; false: it is the task's last stack again. */
-static __always_inline bool stack_walk(struct stack_state *ss, struct task_struct *task)
+/* The user part. */
+static __always_inline void stack_walk(struct stack_state *ss, struct task_struct *task,
+				       struct mm_struct *mm)
 {
-	struct unwinding u = { .ss = ss };
-
 	if (!ss->regs.ip) { /* copy_thread() leaves it so for a thread that never returns to user mode */
 		ss->end = FS_STACK_KTHREAD;
-		return true;
-	}
-	if (!ss->event.nkernel && stack_is_last(ss, &u))
-		return false;
-	ss->last = ss->regs;
-	ss->last_id = 0;
-	ss->nreads = 0;
-	ss->read.first = ss->read.second = 0;
-	if (is_compat_image(task)) {
+		ss->keep = 0;
+	} else if (is_compat_image(task)) {
 		ss->end = FS_STACK_COMPAT;
-		ss->own_addresses = 1;
+		ss->keep = 0;
 		frame_add(ss, ss->regs.ip & (FS_FRAME_CALL - 1));
-		return true;
+	} else {
+		stack_unwind(ss);
+		if (!mm_seq_quiet(ss->seq) || mm_seq(mm) != ss->seq)
+			ss->keep = 0;
 	}
-	bpf_loop(FS_STACK_USER + 1, unwind_frame, &u, 0);
-	if (ss->torn || !stack_page_holds(ss)) {
-		ss->end = FS_STACK_UNREADABLE;
-		ss->repeatable = 0;
-	}
-	return true;
 }
 
-/* May the walk that has just ended be repeated by what it read? */
-static __always_inline bool stack_repeatable(const struct stack_state *ss, struct mm_struct *mm)
+/* Is it the task's last stack again? */
+static __always_inline bool stack_is_last(const struct stack_state *ss)
 {
-	return ss->repeatable && !ss->event.nkernel && ss->end != FS_STACK_EXEC &&
-	       mm_seq_quiet(ss->seq) && mm_seq(mm) == ss->seq;
+	return ss->resume && !ss->event.nuser && ss->resume == ss->nkept && !ss->event.nkernel &&
+	       ss->last_id;
+}
+
+/* The hash of all frames, beginning with the outermost of the user's; and the walk is kept. */
+static __always_inline void stack_keep(struct stack_state *ss)
+{
+	u32 last = (ss->resume - 1) & (KEPT_FRAMES - 1), n = ss->event.nuser;
+	struct unwinding u = { .ss = ss };
+
+	ss->frames.first = ss->frames.second = 0;
+	if (ss->resume) {
+		ss->frames = ss->kept.frames[last].hash;
+		ss->own_addresses = ss->kept.frames[last].own;
+	}
+	bpf_loop(n, kept_push, &u, 0);
+	if (ss->keep) {
+		if (n || ss->resume != ss->nkept)
+			ss->last_id = 0;
+		ss->nkept = ss->resume + n;
+		ss->kept_end = ss->end;
+	}
+	for (u32 i = 0; i < FS_STACK_KERNEL && i < ss->event.nkernel; i++)
+		hash_add(&ss->frames, ss->frames_at[i]);
 }
 
 /* Of what stack_walked() returns: events were sent for the stack; it has to be copied. */
@@ -289,24 +302,22 @@ __noinline u64 stack_walked(u32 nkernel, u32 exec)
 	if (!ss || !mm)
 		return 0;
 	stack_begin(ss, task, mm, nkernel);
-	for (u32 i = 0; i < FS_STACK_KERNEL && i < nkernel; i++)
-		hash_add(&ss->frames, ss->frames_at[i]);
-	if (exec)
+	if (exec) {
 		ss->end = FS_STACK_EXEC;
-	else if (cfg.user_stacks && !stack_walk(ss, task))
-		return ss->last_id;
+		ss->keep = 0;
+	} else if (cfg.user_stacks) {
+		stack_walk(ss, task, mm);
+	}
 	if (ss->end == FS_STACK_COPIED)
 		return STACK_COPY;
+	if (stack_is_last(ss))
+		return ss->last_id;
+	stack_keep(ss);
 	id = stack_id(ss, image);
 	if (!id)
 		count_loss(FS_LOSS_STACK);
-	if (id && stack_repeatable(ss, mm)) {
+	if (ss->keep && !nkernel)
 		ss->last_id = id;
-		ss->last_mm = (u64)mm;
-		ss->last_seq = ss->seq;
-		ss->last_nreads = ss->nreads;
-		ss->last_read = ss->read;
-	}
 	return ss->sent ? id | STACK_SENT : id;
 }
 

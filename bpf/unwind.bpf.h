@@ -7,6 +7,7 @@
 #ifndef FS_UNWIND_BPF_H
 #define FS_UNWIND_BPF_H
 
+#include "kept.bpf.h"
 #include "pgtable.bpf.h"
 #include "region.bpf.h"
 
@@ -57,26 +58,24 @@ struct code_slot {
 	struct fs_unwind_table table; /* kind 0: none, or none yet */
 };
 
-#define CODE_SLOTS  8   /* a power of two */
-#define STACK_READS 128 /* as well */
+#define CODE_SLOTS 8 /* a power of two */
 
 /* A stack on its way to being known, and the last one; a task's. */
 struct stack_state {
-	/* the last walk, where it may be repeated: by what it began, and what it read on the stack */
-	struct fs_unwind_regs last;
-	u64 last_mm;
-	u32 last_seq;
-	u32 last_id;
-	u32 last_nreads;
-	u32 last_end;
-	struct id_hash last_read;
+	/* the last walk: its frames, outermost first, in the address space that code_mm and code_seq are of */
+	struct kept kept;
+	u32 nkept;
+	u32 kept_end; /* enum fs_stack_end */
+	u32 last_id;  /* of all of them, without frames of the kernel; 0: not known */
 	/* this walk */
+	u32 match;  /* number of the kept frames that it may still come to */
+	u32 resume; /* number of those that it goes on with, 0: none */
+	u32 keep;   /* bool: it may be kept */
 	struct fs_unwind_regs regs;
 	u64 mm;
-	u64 bottom; /* sp at its beginning */
 	u32 seq;
-	u32 nreads;
-	struct id_hash read;   /* of the words that were read */
+	u32 nreads; /* of this frame */
+	struct kept_reads reads;
 	struct id_hash frames; /* of the frames */
 	/* the page of the stack that was read last: where it is in the direct map, and its entry */
 	u64 pgd;
@@ -90,15 +89,13 @@ struct stack_state {
 	u32 code_id;      /* of the list of mappings that goes with a copy */
 	u8 call;          /* regs.ip is a return address */
 	u8 own_addresses; /* some frames are no place in a file */
-	u8 repeatable;
-	u8 sent; /* it was new: events were sent */
-	u8 torn; /* a page of the stack went while it was read */
+	u8 sent;          /* it was new: events were sent */
+	u8 torn;          /* a page of the stack went while it was read */
 	/* code of the address space */
 	u64 code_mm;
 	u32 code_seq;
 	u32 code_next;
 	struct code_slot codes[CODE_SLOTS];
-	u32 reads[STACK_READS]; /* (address - bottom) / 8, and the top bit for two words */
 	struct fs_stack_event event;
 	u64 frames_at[FS_STACK_FRAMES + 1]; /* follow the event */
 };
@@ -109,8 +106,6 @@ struct {
 	__type(key, int);
 	__type(value, struct stack_state);
 } stacks SEC(".maps");
-
-#define READ_TWO (1U << 31)
 
 /* Does the last page still back its address? Of accessed and dirty bits nothing depends. */
 static __always_inline bool stack_page_holds(struct stack_state *ss)
@@ -185,24 +180,22 @@ static __always_inline u64 words_mix(const struct stack_state *ss, u32 n)
 /* Read words of the stack; which, and what they were, is kept for the next time. */
 static __always_inline long stack_read(struct stack_state *ss, u64 addr, u32 n, u64 *out)
 {
-	u64 delta = (addr - ss->bottom) >> 3;
-	u32 i = ss->nreads;
+	u32 i = ss->nreads++;
 
 	if (stack_words(ss, addr, n)) {
-		ss->repeatable = 0;
+		ss->reads.at[0] |= KEPT_NOT;
 		return -1;
 	}
 	out[0] = ss->words[0];
 	if (n == 2)
 		out[1] = ss->words[1];
-	if (i >= STACK_READS || delta >= READ_TWO || (addr & 7)) {
-		ss->repeatable = 0;
+	asm volatile("" : "+r"(i)); /* checked where it is used */
+	if (i >= KEPT_READS || (addr & 7)) {
+		ss->reads.at[0] |= KEPT_NOT;
 		return 0;
 	}
-	asm volatile("" : "+r"(i)); /* checked where it is used */
-	ss->reads[i & (STACK_READS - 1)] = (u32)delta | (n == 2 ? READ_TWO : 0);
-	ss->nreads = i + 1;
-	hash_add(&ss->read, words_mix(ss, n));
+	ss->reads.at[i] |= addr | (n == 2 ? KEPT_TWO : 0);
+	ss->reads.value[i] = words_mix(ss, n);
 	return 0;
 }
 
@@ -211,8 +204,8 @@ static __always_inline long stack_register(struct stack_state *ss, u32 number, u
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
-	ss->repeatable = 0;       /* it is not compared */
-	if (ss->event.nuser != 1) /* behind a signal's frame they are another's */
+	ss->reads.at[0] |= KEPT_NOT; /* it is not compared */
+	if (ss->event.nuser != 1)    /* behind a signal's frame they are another's */
 		return -1;
 #if defined(__TARGET_ARCH_x86)
 	switch (number) { /* psABI, figure 3.36 */
@@ -420,17 +413,12 @@ static __always_inline void frame_add(struct stack_state *ss, u64 frame)
 		return;
 	ss->frames_at[n] = frame;
 	ss->event.nuser++;
-	hash_add(&ss->frames, frame);
 }
 
 static __always_inline void frame_add_code(struct stack_state *ss, const struct code_slot *code)
 {
-	u64 frame = fs_frame(code->file_id, code->offset + (ss->regs.ip - code->start), ss->regs.ip,
-			     ss->call);
-
-	if (!(frame & FS_FRAME_FILE))
-		ss->own_addresses = 1;
-	frame_add(ss, frame);
+	frame_add(ss, fs_frame(code->file_id, code->offset + (ss->regs.ip - code->start),
+			       ss->regs.ip, ss->call));
 }
 
 static __always_inline int frame_leave(struct stack_state *ss, const struct code_slot *code)
@@ -447,6 +435,40 @@ static __always_inline int frame_leave(struct stack_state *ss, const struct code
 			       code->table.kind != FS_UNWIND_FRAME_POINTERS, &ss->regs, &ss->call);
 }
 
+/* Is the frame that the walk has come to one of the last walk's? Its pos grows from frame to frame. */
+static __always_inline bool kept_match(struct stack_state *ss, u64 pos, u64 regs)
+{
+	struct kept_frame *f;
+	u32 m = ss->match;
+
+	for (u32 i = 0; i < 8 && m; i++) { /* the rest at the next frame */
+		f = &ss->kept.frames[(m - 1) & (KEPT_FRAMES - 1)];
+		if (f->pos >= pos)
+			break;
+		m--;
+	}
+	asm volatile("" : "+r"(m));
+	ss->match = m;
+	if (!m)
+		return false;
+	f = &ss->kept.frames[(m - 1) & (KEPT_FRAMES - 1)];
+	return f->pos == pos && f->regs == regs && ss->event.nuser + m <= FS_STACK_USER;
+}
+
+/* Note how the frame that was added last was left. */
+static __always_inline void walked_note(struct stack_state *ss, u64 pos, u64 regs)
+{
+	struct walked *w = this_walked();
+	u32 i = ss->event.nuser - 1;
+
+	asm volatile("" : "+r"(i));
+	if (!w || i >= KEPT_FRAMES)
+		return;
+	w->kept.frames[i].pos = pos;
+	w->kept.frames[i].regs = regs;
+	w->kept.reads[i] = ss->reads;
+}
+
 struct unwinding {
 	struct stack_state *ss;
 };
@@ -456,15 +478,23 @@ static long unwind_frame(u32 i, struct unwinding *u)
 {
 	struct stack_state *ss = u->ss;
 	struct code_slot *code;
+	u64 pos, regs;
 	u32 at, end;
 
 	if (!ss)
 		return 1;
+	pos = regs_pos(&ss->regs);
+	regs = regs_mix(&ss->regs, ss->call);
+	if (kept_match(ss, pos, regs)) {
+		ss->resume = ss->match;
+		return 1;
+	}
 	at = code_at(ss, ss->regs.ip - ss->call);
 	if (at >= CODE_SLOTS) {
 		ss->end = FS_STACK_NOT_CODE;
 		if (!ss->event.nuser) { /* it was called through a bad pointer */
 			ss->own_addresses = 1;
+			ss->keep = 0;
 			frame_add(ss, ss->regs.ip & (FS_FRAME_CALL - 1));
 		}
 		return 1;
@@ -476,50 +506,133 @@ static long unwind_frame(u32 i, struct unwinding *u)
 		code->start = code->end = 0; /* to be looked for again */
 		return 1;
 	}
-	if (i >= FS_STACK_USER) {
+	if (ss->event.nuser >= FS_STACK_USER) {
 		ss->end = FS_STACK_DEEP;
 		return 1;
 	}
+	ss->nreads = 0;
+	ss->reads.at[0] = ss->reads.at[1] = 0;
 	frame_add_code(ss, code);
 	end = frame_leave(ss, code);
+	if (ss->keep)
+		walked_note(ss, pos, regs);
 	if (end == FS_STACK_END_NR)
 		return 0;
 	ss->end = end;
 	return 1;
 }
 
-static long verify_read(u32 i, struct unwinding *u)
+/* Is it still there that was read? Words of one page after the other are nearly always in one. */
+static __always_inline bool read_again(struct stack_state *ss, u64 at, u64 value)
+{
+	u64 addr = at & ~7UL, from = ss->page_at + (addr & (PAGE_BYTES - 1));
+	u32 n = at & KEPT_TWO ? 2 : 1;
+
+	if (cfg.tables && ss->page && addr >> PAGE_SHIFT == ss->page &&
+	    (addr & (PAGE_BYTES - 1)) <= PAGE_BYTES - 16) {
+		ss->words[0] = kernel_u64(from);
+		ss->words[1] = n == 2 ? kernel_u64(from + 8) : 1;
+		if (words_mix(ss, n) == value)
+			return true;
+	}
+	return !stack_words(ss, addr, n) && words_mix(ss, n) == value;
+}
+
+/* Does a kept frame still lead on as it did? */
+static long kept_verify(u32 i, struct unwinding *u)
 {
 	struct stack_state *ss = u->ss;
-	u64 addr;
-	u32 read;
+	struct kept_reads *r;
 
 	if (!ss)
 		return 1;
-	asm volatile("" : "+r"(i));
-	if (i >= STACK_READS)
+	r = &ss->kept.reads[(ss->resume - 1 - i) & (KEPT_FRAMES - 1)];
+	if (!(r->at[0] & KEPT_NOT) && (!r->at[0] || read_again(ss, r->at[0], r->value[0])) &&
+	    (!r->at[1] || read_again(ss, r->at[1], r->value[1])))
+		return 0;
+	ss->resume = 0;
+	return 1;
+}
+
+/* The frames that were walked, outermost first: they count in the hash, and are kept. */
+static long kept_push(u32 i, struct unwinding *u)
+{
+	struct stack_state *ss = u->ss;
+	struct walked *w = this_walked();
+	u32 from, to, at;
+	struct kept_frame *f;
+	u64 frame;
+
+	if (!ss || !w)
 		return 1;
-	read = ss->reads[i];
-	addr = ss->bottom + ((u64)(read & ~READ_TWO) << 3);
-	if (stack_words(ss, addr, read & READ_TWO ? 2 : 1))
+	from = ss->event.nuser - 1 - i;
+	at = ss->event.nkernel + from;
+	asm volatile("" : "+r"(at));
+	if (at >= FS_STACK_FRAMES)
 		return 1;
-	hash_add(&ss->read, words_mix(ss, read & READ_TWO ? 2 : 1));
+	frame = ss->frames_at[at];
+	hash_add(&ss->frames, frame);
+	if (!(frame & FS_FRAME_FILE))
+		ss->own_addresses = 1;
+	if (!ss->keep)
+		return 0;
+	from &= KEPT_FRAMES - 1;
+	to = (ss->resume + i) & (KEPT_FRAMES - 1);
+	f = &ss->kept.frames[to];
+	f->frame = frame;
+	f->pos = w->kept.frames[from].pos;
+	f->regs = w->kept.frames[from].regs;
+	f->own = ss->own_addresses;
+	f->hash = ss->frames;
+	ss->kept.reads[to] = w->kept.reads[from];
+	return 0;
+}
+
+/* To the frames that were walked, those that they were found to lead to. */
+static long kept_append(u32 i, struct unwinding *u)
+{
+	struct stack_state *ss = u->ss;
+	u32 at;
+
+	if (!ss)
+		return 1;
+	at = ss->event.nkernel + ss->event.nuser;
+	asm volatile("" : "+r"(at));
+	if (at >= FS_STACK_FRAMES)
+		return 1;
+	ss->frames_at[at] = ss->kept.frames[(ss->resume - 1 - i) & (KEPT_FRAMES - 1)].frame;
+	ss->event.nuser++;
 	return 0;
 }
 
 /*
- * Is this the same stack as the task's last? It is where the registers are the same, the address
- * space has not changed, and all that the last walk has read on the stack is as it was.
+ * Walk the user part from the registers at hand; frames that are not walked because they are known are
+ * ss->resume kept ones.
  */
-static __always_inline bool stack_is_last(struct stack_state *ss, struct unwinding *u)
+static __always_inline void stack_unwind(struct stack_state *ss)
 {
-	if (!ss->last_id || ss->last.ip != ss->regs.ip || ss->last.sp != ss->regs.sp ||
-	    ss->last.fp != ss->regs.fp || ss->last.lr != ss->regs.lr || ss->last_mm != ss->mm ||
-	    ss->last_seq != ss->seq)
-		return false;
-	bpf_loop(ss->last_nreads, verify_read, u, 0);
-	return ss->read.first == ss->last_read.first && ss->read.second == ss->last_read.second &&
-	       !ss->torn && stack_page_holds(ss);
+	struct unwinding u = { .ss = ss };
+	struct walked *w = this_walked();
+
+	if (w)
+		w->task = (u64)bpf_get_current_task();
+	ss->match = ss->nkept;
+	bpf_loop(FS_STACK_USER + 1, unwind_frame, &u, 0);
+	if (ss->resume) {
+		ss->end = ss->kept_end;
+		bpf_loop(ss->resume, kept_verify, &u, 0);
+		if (!ss->resume) {
+			ss->match = 0;
+			bpf_loop(FS_STACK_USER + 1, unwind_frame, &u, 0);
+		}
+	}
+	if (ss->torn || !stack_page_holds(ss)) {
+		ss->end = FS_STACK_UNREADABLE;
+		ss->keep = 0;
+	}
+	if (!w || w->task != (u64)bpf_get_current_task() || ss->end == FS_STACK_COPIED ||
+	    ss->resume + ss->event.nuser > KEPT_FRAMES)
+		ss->keep = 0;
 }
 
 #endif /* FS_UNWIND_BPF_H */
