@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -235,6 +236,18 @@ static void prepare_stacks(struct run *r)
 		stacks__prepare_program(r->stacks, path);
 }
 
+/*
+ * Copies of stacks fill their ring in a few milliseconds, as long as others have the CPUs by turns.
+ */
+#define NICE_WITH_STACKS (-15)
+
+static void take_priority(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) > NICE_WITH_STACKS &&
+	    setpriority(PRIO_PROCESS, 0, NICE_WITH_STACKS))
+		log_debug("no higher priority: %s", strerror(errno));
+}
+
 int run__start(struct run *r)
 {
 	const struct options *o = r->o;
@@ -246,6 +259,8 @@ int run__start(struct run *r)
 	result = session__start(r->session);
 	if (result)
 		return result;
+	if (r->stacks)
+		take_priority(); /* the program has been forked by now and keeps its own */
 	err = take_snapshot(r);
 	if (err && err != -ESRCH) {
 		log_error("cannot read /proc: %s", strerror(-err));

@@ -116,10 +116,16 @@ static struct code_file *file_of(struct stacks *st, const struct file *file, boo
 	return f;
 }
 
+/* Copies of stacks fill their ring in less time than a large program's table takes. */
+static void collect(void *session)
+{
+	session__collect(session);
+}
+
 /* The table of a file; its kind says how stacks go on where it has none. */
 static void compile(struct stacks *st, const struct file *file, int fd, struct fs_unwind_table *out)
 {
-	struct cfi *cfi = fd < 0 ? NULL : cfi__read(fd);
+	struct cfi *cfi = fd < 0 ? NULL : cfi__read_while(fd, collect, st->session);
 	int err = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -282,6 +288,8 @@ static int code_at(void *ctx, const struct fs_stack_event *ev, __u64 addr, struc
 	return 0;
 }
 
+#define COPIES_BETWEEN 32
+
 int stacks__event(struct stacks *st, const struct fs_stack_event *ev)
 {
 	const struct unwind_ops ops = { st, code_at };
@@ -291,7 +299,8 @@ int stacks__event(struct stacks *st, const struct fs_stack_event *ev)
 	if (!stack_event_check(ev))
 		return 0;
 	unwind_event(st->tables, ev, &ops, &u);
-	st->copied += ev->end == FS_STACK_COPIED;
+	if (ev->end == FS_STACK_COPIED && ++st->copied % COPIES_BETWEEN == 0)
+		session__collect(st->session);
 	err = stack_set__add(st->set, ev->id, ev->head.pid, ev->image, &u);
 	return err == -ENOMEM ? err : 0;
 }

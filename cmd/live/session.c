@@ -383,6 +383,12 @@ int session__poll(struct session *s, int timeout_ms, const struct event_sink *si
 	return stream__drain(s->stream, sink, s->stopped);
 }
 
+void session__collect(struct session *s)
+{
+	if (s->stream)
+		stream__collect(s->stream);
+}
+
 bool session__busy(const struct session *s)
 {
 	return stream__busy(s->stream);

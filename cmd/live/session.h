@@ -68,6 +68,12 @@ enum session_result session__start(struct session *s);
  */
 int session__poll(struct session *s, int timeout_ms, const struct event_sink *sink);
 
+/*
+ * Make room for the kernel side: called by who takes long over an event that session__poll() delivers.
+ * What comes meanwhile is delivered by the next poll.
+ */
+void session__collect(struct session *s);
+
 /* Did the last poll find much? Then the next one should not wait long. */
 bool session__busy(const struct session *s);
 

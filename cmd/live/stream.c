@@ -14,6 +14,7 @@
 #include "live/loading.h"
 
 #define ARENA_KEPT    (2 << 20) /* bytes */
+#define AHEAD_MAX     (64 << 20)
 #define BEYOND_CUT_NS 1000000
 
 /* Control events of one drain, copied out of their rings to be sorted. */
@@ -40,10 +41,12 @@ struct stream {
 	__u64 cut_ns; /* of this drain: newer events wait for the next */
 	struct cursor *cursors;
 	struct arena arena;
+	struct arena ahead; /* for the next drain */
 	struct loading loading;
 	__u32 ncpus, shift;
 	unsigned int fill_percent;
 	bool latency, by_time, lives;
+	bool delivering;
 	int err; /* of collecting control events */
 };
 
@@ -71,20 +74,40 @@ static int arena__reserve(struct arena *a, size_t size)
 	return 0;
 }
 
+static int arena__add(struct arena *a, const struct fs_head *head, size_t size)
+{
+	int err = arena__reserve(a, size);
+
+	if (err)
+		return err;
+	memcpy(a->bytes + a->used, head, size);
+	a->refs[a->nrefs++] = (struct arena_ref){ head->time_ns, a->used };
+	a->used += (size + 7) & ~(size_t)7;
+	return 0;
+}
+
+static void arena__free(struct arena *a)
+{
+	free(a->bytes);
+	free(a->refs);
+	*a = (struct arena){};
+}
+
 static int collect(void *ctx, void *data, size_t size)
 {
 	struct stream *st = ctx;
-	struct arena *a = &st->arena;
 	const struct fs_head *head = data;
 
 	if (size < sizeof(*head) || head->size > size)
 		return 0;
-	st->err = arena__reserve(a, size);
+	if (st->delivering) {
+		if (st->ahead.used > AHEAD_MAX)
+			return -EAGAIN;
+		return arena__add(&st->ahead, head, size);
+	}
+	st->err = arena__add(&st->arena, head, size);
 	if (st->err)
 		return st->err;
-	memcpy(a->bytes + a->used, data, size);
-	a->refs[a->nrefs++] = (struct arena_ref){ head->time_ns, a->used };
-	a->used += (size + 7) & ~(size_t)7;
 	return head->time_ns > st->cut_ns + BEYOND_CUT_NS ? -EAGAIN : 0;
 }
 
@@ -104,6 +127,28 @@ static int collect_all(struct stream *st)
 			return err;
 	}
 	return 0;
+}
+
+void stream__collect(struct stream *st)
+{
+	if (!st->delivering)
+		return;
+	for (size_t i = 0; i < st->ncontrols; i++)
+		ring_buffer__consume(st->controls[i]);
+}
+
+/* What was collected during the last drain. */
+static int take_ahead(struct stream *st)
+{
+	const struct fs_head *head;
+	int err = 0;
+
+	for (size_t i = 0; i < st->ahead.nrefs && !err; i++) {
+		head = (void *)(st->ahead.bytes + st->ahead.refs[i].at);
+		err = arena__add(&st->arena, head, head->size);
+	}
+	arena__free(&st->ahead);
+	return err;
 }
 
 static int compare_refs(const void *a, const void *b)
@@ -197,8 +242,8 @@ void stream__close(struct stream *st)
 		munmap(st->cpus, st->cpus_bytes);
 	if (st->faults && st->faults != MAP_FAILED)
 		munmap(st->faults, st->faults_bytes);
-	free(st->arena.bytes);
-	free(st->arena.refs);
+	arena__free(&st->arena);
+	arena__free(&st->ahead);
 	loading__free(&st->loading);
 	free(st->cursors);
 	free(st);
@@ -309,6 +354,7 @@ static void snapshot_heads(struct stream *st)
 static void discard(struct stream *st)
 {
 	st->arena.used = st->arena.nrefs = 0;
+	arena__free(&st->ahead);
 	loading__discard(&st->loading);
 	for (__u32 cpu = 0; cpu < st->ncpus; cpu++) {
 		st->cursors[cpu].at = st->cursors[cpu].end;
@@ -316,7 +362,7 @@ static void discard(struct stream *st)
 	}
 }
 
-int stream__drain(struct stream *st, const struct event_sink *sink, bool last)
+static int drain(struct stream *st, const struct event_sink *sink, bool last)
 {
 	struct arena *a = &st->arena;
 	size_t i;
@@ -330,10 +376,13 @@ int stream__drain(struct stream *st, const struct event_sink *sink, bool last)
 		a->bytes = NULL;
 		a->capacity = 0;
 	}
-	err = collect_all(st);
+	err = take_ahead(st);
+	if (!err)
+		err = collect_all(st);
 	if (err)
 		return err;
 	arena__sort(a);
+	st->delivering = true;
 	/*
 	 * Newer events wait: what one of them names may have been sent to a ring that had been emptied
 	 * before. What an older one names was sent before it, and is here.
@@ -349,6 +398,7 @@ int stream__drain(struct stream *st, const struct event_sink *sink, bool last)
 		err = deliver_faults(st, ~0ULL, sink);
 	if (!err && last)
 		err = loading__end(&st->loading, sink);
+	st->delivering = false;
 	if (!err && sink->drained)
 		err = sink->drained(sink->ctx);
 	if (err)
@@ -356,6 +406,18 @@ int stream__drain(struct stream *st, const struct event_sink *sink, bool last)
 	else
 		arena__keep_from(a, i);
 	return err;
+}
+
+int stream__drain(struct stream *st, const struct event_sink *sink, bool last)
+{
+	int err = 0;
+
+	if (last) { /* what comes ahead has to have been delivered before */
+		do
+			err = drain(st, sink, false);
+		while (!err && st->ahead.nrefs);
+	}
+	return err ? err : drain(st, sink, last);
 }
 
 const struct fs_cpu *stream__cpu(const struct stream *st, __u32 cpu)

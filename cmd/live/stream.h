@@ -47,6 +47,12 @@ void stream__close(struct stream *st);
  */
 int stream__drain(struct stream *st, const struct event_sink *sink, bool last);
 
+/*
+ * Empty the rings of control events while stream__drain() delivers one: for the next drain. What there
+ * is no memory for stays in them.
+ */
+void stream__collect(struct stream *st);
+
 /* The counters of a CPU, as they are now. */
 const struct fs_cpu *stream__cpu(const struct stream *st, __u32 cpu);
 

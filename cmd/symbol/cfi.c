@@ -107,12 +107,17 @@ static int add_fde(struct compiling *c, const struct cfi_entries *e, const struc
 	return err;
 }
 
+#define FDES_BETWEEN 256
+
 static int compile(struct compiling *c, const struct cfi_entries *e, const struct cfi_object *o)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < e->nfdes; i++)
+	for (size_t i = 0; !err && i < e->nfdes; i++) {
 		err = add_fde(c, e, &e->fdes[i], o);
+		if (c->source->meanwhile && i % FDES_BETWEEN == 0)
+			c->source->meanwhile(c->source->ctx);
+	}
 	if (!err)
 		err = add_gap(c, UINT64_MAX);
 	if (!err && !c->rows.n)
@@ -181,7 +186,12 @@ static struct cfi *read_source(const struct cfi_source *source)
 
 struct cfi *cfi__read(int fd)
 {
-	struct cfi_source source = { .fd = fd };
+	return cfi__read_while(fd, NULL, NULL);
+}
+
+struct cfi *cfi__read_while(int fd, void (*meanwhile)(void *ctx), void *ctx)
+{
+	struct cfi_source source = { .fd = fd, .meanwhile = meanwhile, .ctx = ctx };
 	struct stat st;
 
 	if (fstat(fd, &st))

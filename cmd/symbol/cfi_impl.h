@@ -94,6 +94,8 @@ struct cfi_source {
 	const __u8 *image;
 	int fd;
 	__u64 size;
+	void (*meanwhile)(void *ctx); /* or NULL, see cfi__read_while() */
+	void *ctx;
 };
 
 /* A PT_LOAD, as far as it is in the file. */
