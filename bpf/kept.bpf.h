@@ -8,68 +8,191 @@
 #ifndef FS_KEPT_BPF_H
 #define FS_KEPT_BPF_H
 
-#include "ids.bpf.h"
-
-#define KEPT_FRAMES 128 /* a power of two; of deeper stacks nothing is kept */
-
-/*
- * What was read to leave a frame: two words that stand together, or one and one. at: their address, 0:
- * nothing; and in its low bits:
- */
-#define KEPT_READS 2
-#define KEPT_TWO   1 /* two words */
-#define KEPT_NOT   2 /* of at[0]: something else decided what follows */
-
-struct kept_reads {
-	u64 at[KEPT_READS];
-	u64 value[KEPT_READS]; /* one number for the word or both */
-};
-
-struct kept_frame {
-	u64 frame;           /* see fs_frame() */
-	u64 pos;             /* stack pointer; where that is not known the frame pointer */
-	u64 regs;            /* one number for the other registers */
-	u64 own;             /* it or one further out is no place in a file */
-	struct id_hash hash; /* of the frame and those further out */
-};
-
-/* Reads stand apart: of most frames nothing else is looked at. */
-struct kept {
-	struct kept_reads reads[KEPT_FRAMES];
-	struct kept_frame frames[KEPT_FRAMES];
-};
-
-/* The frames of the walk that goes on, innermost first. */
-struct walked {
-	u64 task; /* whose it is: a program may have been put aside for another on this CPU */
-	struct kept kept;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct walked);
-} walked_frames SEC(".maps");
-
-static __always_inline struct walked *this_walked(void)
-{
-	u32 zero = 0;
-
-	return bpf_map_lookup_elem(&walked_frames, &zero);
-}
+#include "code.bpf.h"
+#include "stack_read.bpf.h"
 
 static __always_inline u64 regs_pos(const struct fs_unwind_regs *r)
 {
 	return r->sp ? r->sp : r->fp;
 }
 
-/* call: r->ip is a return address; lr counts in other frames alone. */
-static __always_inline u64 regs_mix(const struct fs_unwind_regs *r, u32 call)
+static __always_inline bool kept_is(const struct kept_frame *f, const struct fs_unwind_regs *r,
+				    u32 call)
 {
-	u64 mix = (r->ip * 0xff51afd7ed558ccdULL + r->fp) * 0xc4ceb9fe1a85ec53ULL;
+	return f->pos == regs_pos(r) && f->ip == r->ip && f->fp == r->fp && f->call == call &&
+	       f->has_sp == !!r->sp && (call || f->lr == r->lr);
+}
 
-	return mix + (call ? 0 : r->lr) * 4 + (call ? 1 : 0) + (r->sp ? 2 : 0);
+/* Is the frame that the walk has come to one of the last walk's? Its pos grows from frame to frame. */
+static __always_inline bool kept_match(struct stack_state *ss)
+{
+	u64 pos = regs_pos(&ss->regs);
+	struct kept_frame *f;
+	u32 m = ss->match;
+
+	for (u32 i = 0; i < 8 && m; i++) { /* the rest at the next frame */
+		f = &ss->kept.frames[(m - 1) & (KEPT_FRAMES - 1)];
+		if (f->pos >= pos)
+			break;
+		m--;
+	}
+	asm volatile("" : "+r"(m));
+	ss->match = m;
+	if (!m)
+		return false;
+	f = &ss->kept.frames[(m - 1) & (KEPT_FRAMES - 1)];
+	return kept_is(f, &ss->regs, ss->call) && ss->event.nuser + m <= FS_STACK_USER;
+}
+
+struct unwinding {
+	struct stack_state *ss;
+	struct walked *walked; /* NULL: nothing is kept */
+};
+
+/* The place for the frame that is added next; NULL: there is none, or nothing is kept. */
+static __always_inline struct walked_frame *walked_next(struct unwinding *u)
+{
+	struct walked *w = u->walked;
+	u32 i = u->ss->event.nuser;
+
+	asm volatile("" : "+r"(i));
+	if (!w || i >= KEPT_FRAMES)
+		return NULL;
+	return &w->frames[i];
+}
+
+static __always_inline void frame_add(struct stack_state *ss, u64 frame)
+{
+	u32 n = ss->event.nkernel + ss->event.nuser;
+
+	asm volatile("" : "+r"(n));
+	if (n >= FS_STACK_FRAMES)
+		return;
+	ss->frames_at[n] = frame;
+	ss->event.nuser++;
+}
+
+/* Is it still there that was read? */
+static __always_inline bool read_again(struct stack_state *ss, u64 at, u64 value)
+{
+	u64 addr = at & ~7UL, from = ss->page_at + (addr & (PAGE_BYTES - 1)), mix;
+	u32 n = at & KEPT_TWO ? 2 : 1;
+
+	/* nearly always in the page of the word before */
+	if (addr >> PAGE_SHIFT == ss->page && (addr & (PAGE_BYTES - 1)) <= PAGE_BYTES - 16) {
+		mix = kernel_u64(from);
+		if (n == 2)
+			mix = mix * WORDS_MIX + kernel_u64(from + 8);
+		if (mix == value)
+			return true;
+	}
+	return !stack_words(ss, addr, n) && words_mix(ss, n) == value;
+}
+
+#define VERIFY_AT_ONCE 4
+
+/* Do kept frames still lead on as they did? */
+static long kept_verify(u32 i, struct unwinding *u)
+{
+	struct stack_state *ss = u->ss;
+	struct kept_reads *r;
+	u32 left;
+
+	if (!ss)
+		return 1;
+	left = ss->resume - ss->verified;
+	for (u32 k = 0; k < VERIFY_AT_ONCE; k++, left--) {
+		if (!left)
+			return 1;
+		r = &ss->kept.reads[(left - 1) & (KEPT_FRAMES - 1)];
+		if ((r->at[0] & KEPT_NOT) || (r->at[0] && !read_again(ss, r->at[0], r->value[0])) ||
+		    (r->at[1] && !read_again(ss, r->at[1], r->value[1])))
+			return 1;
+		ss->verified++;
+	}
+	return 0;
+}
+
+/* A kept frame that leads on as it did, to one that does not: as if it had been walked. */
+static long kept_take(u32 i, struct unwinding *u)
+{
+	struct stack_state *ss = u->ss;
+	struct walked_frame *f;
+	u32 from;
+
+	if (!ss)
+		return 1;
+	from = (ss->resume - 1 - i) & (KEPT_FRAMES - 1);
+	f = walked_next(u);
+	if (f) {
+		f->frame = ss->kept.frames[from];
+		f->reads = ss->kept.reads[from];
+	}
+	frame_add(ss, ss->kept.frames[from].frame);
+	return 0;
+}
+
+/* The frames that were walked, outermost first: they count in the hash, and are kept. */
+static long kept_push(u32 i, struct unwinding *u)
+{
+	struct stack_state *ss = u->ss;
+	struct walked *w = u->walked;
+	u32 from, to, at;
+	struct kept_frame *f;
+	u64 frame;
+
+	if (!ss)
+		return 1;
+	from = ss->event.nuser - 1 - i;
+	at = ss->event.nkernel + from;
+	asm volatile("" : "+r"(at));
+	if (at >= FS_STACK_FRAMES)
+		return 1;
+	frame = ss->frames_at[at];
+	hash_add(&ss->frames, frame);
+	if (!(frame & FS_FRAME_FILE))
+		ss->own_addresses = 1;
+	if (!w)
+		return 0;
+	from &= KEPT_FRAMES - 1;
+	to = (ss->resume + i) & (KEPT_FRAMES - 1);
+	f = &ss->kept.frames[to];
+	*f = w->frames[from].frame;
+	f->frame = frame;
+	f->own = ss->own_addresses;
+	f->hash = ss->frames;
+	ss->kept.reads[to] = w->frames[from].reads;
+	return 0;
+}
+
+/* To the frames that were walked, those that they were found to lead to. */
+static long kept_append(u32 i, struct unwinding *u)
+{
+	struct stack_state *ss = u->ss;
+	u32 at;
+
+	if (!ss)
+		return 1;
+	at = ss->event.nkernel + ss->event.nuser;
+	asm volatile("" : "+r"(at));
+	if (at >= FS_STACK_FRAMES)
+		return 1;
+	ss->frames_at[at] = ss->kept.frames[(ss->resume - 1 - i) & (KEPT_FRAMES - 1)].frame;
+	ss->event.nuser++;
+	return 0;
+}
+
+/* Does the last walk hold now that the address space has changed? */
+static __always_inline bool kept_holds(struct stack_state *ss)
+{
+	u32 codes = ss->kept_codes;
+
+	if ((codes & CODE_GONE) || ss->kept_end == FS_STACK_NOT_CODE)
+		return false;
+	for (u32 i = 0; i < CODE_SLOTS; i++)
+		if ((codes & (1U << i)) && !code_holds(ss, i))
+			return false;
+	return true;
 }
 
 #endif /* FS_KEPT_BPF_H */

@@ -18,6 +18,7 @@ ID_SETS(stack_ids);
  */
 #define COPY_SMALL  2048
 #define COPY_MEDIUM 8192
+#define COPY_DEEP   16384 /* python3, compilers */
 #define COPY_LARGE  65536
 
 #define KERNEL_SKIP_MAX 16
@@ -57,6 +58,17 @@ static __always_inline void stack_event_init(struct stack_state *ss, struct fs_s
 	ev->regs.lr = ss->regs.lr;
 }
 
+/* Behind a copy's frames. */
+static __always_inline void copy_registers(u64 *to)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+#pragma unroll
+	for (u32 i = 0; i < FS_STACK_REGISTERS; i++)
+		if (user_register(regs, i, &to[i]))
+			to[i] = 0;
+}
+
 /*
  * Copy up to `bytes` of the stack, behind room for frames. False: there was no room in the ring, or a page
  * is not there.
@@ -64,7 +76,8 @@ static __always_inline void stack_event_init(struct stack_state *ss, struct fs_s
 static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 have,
 					    const u32 room, const u32 bytes)
 {
-	const u32 head = sizeof(struct fs_stack_event) + room * sizeof(u64);
+	const u32 frames = sizeof(struct fs_stack_event) + room * sizeof(u64);
+	const u32 head = frames + FS_STACK_REGISTERS * sizeof(u64);
 	void *rb = control_ring(), *ev;
 	u32 size = have < bytes ? have : bytes;
 
@@ -74,6 +87,7 @@ static __always_inline bool stack_copy_send(struct stack_state *ss, u32 id, u64 
 	stack_event_init(ss, ev, id, room, head + bytes);
 	bpf_probe_read_kernel(ev + sizeof(struct fs_stack_event), room * sizeof(u64),
 			      ss->frames_at);
+	copy_registers(ev + frames);
 	asm volatile("" : "+r"(size)); /* the verifier wants the value itself checked */
 	if (size > bytes || bpf_probe_read_user(ev + head, size, (void *)ss->regs.sp)) {
 		bpf_ringbuf_discard(ev, BPF_RB_NO_WAKEUP);
@@ -91,7 +105,8 @@ _Static_assert(PAGE_SHIFT == FS_STACK_PAGE_SHIFT, "pages of a copy");
 /* The same page by page: some of a large frame may never have been touched. */
 static __noinline bool stack_copy_pages(struct stack_state *ss, u32 id, u64 have)
 {
-	const u32 head = sizeof(struct fs_stack_event) + FS_STACK_FRAMES * sizeof(u64);
+	const u32 frames = sizeof(struct fs_stack_event) + FS_STACK_FRAMES * sizeof(u64);
+	const u32 head = frames + FS_STACK_REGISTERS * sizeof(u64);
 	u64 base = ss->regs.sp & ~(PAGE_BYTES - 1), mask;
 	u32 count = (have + (ss->regs.sp - base) + PAGE_BYTES - 1) / PAGE_BYTES;
 	void *rb = control_ring(), *ev;
@@ -102,6 +117,7 @@ static __noinline bool stack_copy_pages(struct stack_state *ss, u32 id, u64 have
 	stack_event_init(ss, ev, id, FS_STACK_FRAMES, head + COPY_LARGE);
 	bpf_probe_read_kernel(ev + sizeof(struct fs_stack_event), FS_STACK_FRAMES * sizeof(u64),
 			      ss->frames_at);
+	copy_registers(ev + frames);
 	ss->words[0] = 0; /* in memory: the verifier would follow each mask that there can be */
 	for (u32 i = 0; i < COPY_PAGES && i < count; i++)
 		if (!bpf_probe_read_user(ev + head + i * PAGE_BYTES, PAGE_BYTES,
@@ -144,8 +160,10 @@ __noinline u32 stack_copy(u32 code_id)
 		top = look->vma.end;
 	have = top - ss->regs.sp;
 	ss->code_id = code_id;
-	if (ss->event.nkernel + ss->event.nuser > COPY_FRAMES || have > COPY_MEDIUM)
+	if (have > COPY_DEEP)
 		sent = stack_copy_send(ss, id, have, FS_STACK_FRAMES, COPY_LARGE);
+	else if (ss->event.nkernel + ss->event.nuser > COPY_FRAMES || have > COPY_MEDIUM)
+		sent = stack_copy_send(ss, id, have, FS_STACK_FRAMES, COPY_DEEP);
 	else if (have > COPY_SMALL)
 		sent = stack_copy_send(ss, id, have, COPY_FRAMES, COPY_MEDIUM);
 	else
@@ -195,7 +213,7 @@ static __noinline u32 stack_id(struct stack_state *ss, u64 image)
 }
 
 static __always_inline void stack_begin(struct stack_state *ss, struct task_struct *task,
-					struct mm_struct *mm, u32 nkernel)
+					struct mm_struct *mm, u64 image, u32 nkernel)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 
@@ -215,6 +233,7 @@ static __always_inline void stack_begin(struct stack_state *ss, struct task_stru
 	ss->seq = mm_seq(mm);
 	ss->match = ss->resume = 0;
 	ss->keep = cfg.lock_seq;
+	ss->walked_codes = 0;
 	ss->end = FS_STACK_COMPLETE;
 	ss->call = 0;
 	ss->own_addresses = 0;
@@ -224,14 +243,18 @@ static __always_inline void stack_begin(struct stack_state *ss, struct task_stru
 	ss->pgd = (u64)mm->pgd;
 	ss->event.nkernel = nkernel;
 	ss->event.nuser = 0;
-	if (!cfg.lock_seq || ss->code_mm != (u64)mm || ss->code_seq != ss->seq) {
+	if (!cfg.lock_seq || ss->code_mm != (u64)mm || ss->code_image != image) {
 		ss->code_mm = (u64)mm;
-		ss->code_seq = ss->seq;
+		ss->code_image = image;
 		ss->nkept = 0;
-		ss->last_id = 0;
-		ss->pmd.gib = 0;
 		for (u32 i = 0; i < CODE_SLOTS; i++)
 			ss->codes[i].start = ss->codes[i].end = 0;
+	}
+	if (!cfg.lock_seq || ss->code_seq != ss->seq) {
+		ss->code_seq = ss->seq;
+		ss->code_stale = (1U << CODE_SLOTS) - 1;
+		ss->kept_stale = 1;
+		ss->pmd.gib = 0;
 	}
 }
 
@@ -264,7 +287,7 @@ static __always_inline bool stack_is_last(const struct stack_state *ss)
 static __always_inline void stack_keep(struct stack_state *ss)
 {
 	u32 last = (ss->resume - 1) & (KEPT_FRAMES - 1), n = ss->event.nuser;
-	struct unwinding u = { .ss = ss };
+	struct unwinding u = { .ss = ss, .walked = ss->keep ? this_walked() : NULL };
 
 	ss->frames.first = ss->frames.second = 0;
 	if (ss->resume) {
@@ -276,6 +299,7 @@ static __always_inline void stack_keep(struct stack_state *ss)
 		if (n || ss->resume != ss->nkept)
 			ss->last_id = 0;
 		ss->nkept = ss->resume + n;
+		ss->kept_codes |= ss->walked_codes;
 		ss->kept_end = ss->end;
 	}
 	for (u32 i = 0; i < FS_STACK_KERNEL && i < ss->event.nkernel; i++)
@@ -301,7 +325,7 @@ __noinline u64 stack_walked(u32 nkernel, u32 exec)
 
 	if (!ss || !mm)
 		return 0;
-	stack_begin(ss, task, mm, nkernel);
+	stack_begin(ss, task, mm, image, nkernel);
 	if (exec) {
 		ss->end = FS_STACK_EXEC;
 		ss->keep = 0;

@@ -212,6 +212,7 @@ static inline __attribute__((always_inline)) __u64 fs_frame(__u32 file_id, __u64
 }
 
 #define FS_STACK_PAGE_SHIFT 12
+#define FS_STACK_REGISTERS  29 /* by DWARF's numbers; of a frame that is no caller */
 
 #define FS_STACK_KERNEL 64  /* frames kept of either part */
 #define FS_STACK_USER   255 /* perf keeps 127 of both; what python imports goes deeper */
@@ -227,7 +228,7 @@ struct fs_stack_event {
 	__u16 nkernel, nuser;
 	__u8 end;   /* enum fs_stack_end */
 	__u8 call;  /* with a copy: regs.ip is a return address */
-	__u16 room; /* for frames; what was copied follows behind it */
+	__u16 room; /* for frames */
 	__u32 copied;
 	__u32 code_id; /* with a copy: fs_code_event.id */
 	__u32 pad;
@@ -238,7 +239,7 @@ struct fs_stack_event {
 	__u64 pages;
 	__u64 image; /* of the process: of addresses and copies alone; others may have the same stack */
 	struct fs_unwind_regs regs;
-	/* __u64 frames[room]; char copy[copied]; */
+	/* __u64 frames[room]; with a copy: __u64 registers[FS_STACK_REGISTERS]; char copy[copied]; */
 };
 
 #define FS_STACK_FRAMES (FS_STACK_KERNEL + FS_STACK_USER)

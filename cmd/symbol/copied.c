@@ -7,8 +7,9 @@
 struct copy {
 	const char *bytes;
 	__u64 bottom, size;
-	__u64 pages; /* see struct fs_stack_event */
-	bool short_; /* something that is not in it was asked for */
+	__u64 pages;            /* see struct fs_stack_event */
+	bool short_;            /* something that is not in it was asked for */
+	const __u64 *registers; /* of the frame at hand; NULL: not known */
 };
 
 static bool copy__has(const struct copy *c, __u64 at, __u64 len)
@@ -31,8 +32,16 @@ static int copy__read(struct copy *c, __u64 addr, unsigned int n, __u64 *out)
 	return 0;
 }
 
-#define FS_UNWIND_READ(walk, addr, n, out)    copy__read(walk, addr, n, out)
-#define FS_UNWIND_REGISTER(walk, number, out) (-1) /* not copied */
+#define FS_UNWIND_READ(walk, addr, n, out) copy__read(walk, addr, n, out)
+static int copy__register(const struct copy *c, unsigned int number, __u64 *out)
+{
+	if (!c->registers || number >= FS_STACK_REGISTERS)
+		return -1;
+	*out = c->registers[number];
+	return 0;
+}
+
+#define FS_UNWIND_REGISTER(walk, number, out) copy__register(walk, number, out)
 #if defined(__aarch64__)
 #define FS_UNWIND_ARM64 1
 #else
@@ -48,6 +57,9 @@ static const __u64 *event_frames(const struct fs_stack_event *ev)
 bool stack_event_check(const struct fs_stack_event *ev)
 {
 	__u64 frames = ev->room * sizeof(__u64);
+
+	if (ev->copied)
+		frames += FS_STACK_REGISTERS * sizeof(__u64);
 
 	return ev->head.size >= sizeof(*ev) && ev->nkernel <= FS_STACK_KERNEL &&
 	       ev->nuser <= FS_STACK_USER && ev->nkernel + ev->nuser <= ev->room &&
@@ -86,6 +98,7 @@ static int unwind_frame(const struct unwind_tables *t, const struct fs_stack_eve
 	if (code.table.kind == FS_UNWIND_ROWS)
 		rule = unwind_tables__rule(t, &code.table, offset - *call);
 	end = fs_unwind_leave(copy, rule, code.table.kind != FS_UNWIND_FRAME_POINTERS, regs, call);
+	copy->registers = NULL;
 	return copy->short_ && end != FS_STACK_END_NR ? FS_STACK_COPY_SHORT : end;
 }
 
@@ -93,13 +106,15 @@ void unwind_event(const struct unwind_tables *t, const struct fs_stack_event *ev
 		  const struct unwind_ops *ops, struct unwound *out)
 {
 	struct fs_unwind_regs regs = ev->regs;
+	const __u64 *registers = event_frames(ev) + ev->room;
 	__u8 call = ev->call;
 	struct copy copy = {
-		.bytes = (const char *)(event_frames(ev) + ev->room),
+		.bytes = (const char *)(registers + FS_STACK_REGISTERS),
 		.bottom = ev->pages ? regs.sp >> FS_STACK_PAGE_SHIFT << FS_STACK_PAGE_SHIFT :
 				      regs.sp,
 		.size = ev->copied,
 		.pages = ev->pages,
+		.registers = ev->nuser ? NULL : registers,
 	};
 	int end = ev->end;
 

@@ -11,7 +11,7 @@ import tempfile
 
 import harness
 from harness import ROOT, VM, Skip, case, cases, check, equal, tool, truth
-from snoop import run, scratch_file, snoop
+from snoop import Attached, no_errors, run, scratch_file, snoop
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "consumers"))
 import perf_script      # noqa: E402  pylint: disable=wrong-import-position,import-error
@@ -160,6 +160,36 @@ def repeated():
     table, words = folded(["-U"], args)
     for part, n in (("plain", 200), ("alloca", 150), ("deep", 100)):
         equal(ends_with(table, CHAINS[part]), n, f"pages of {part} ({words})")
+
+
+@cases("stacks/kept", ["sqlite3", "python3", "gcc"])
+def kept(name):
+    """Whether walks end at frames of the last one, or all go to the root: the same stacks. Two loaders
+    watch the same run; without lock-seq nothing is kept."""
+    if VM and name == "gcc":
+        raise Skip("gcc is not in the machine; run it on the host")
+    argv = program(name)
+    if name == "gcc":       # the compiler itself, which has the name that is looked for
+        cc1 = run(["gcc", "-print-prog-name=cc1"]).text().strip()
+        argv = [cc1, "-quiet", "-O2", argv[-2], "-o", argv[-3]]
+    with tempfile.TemporaryDirectory() as directory:
+        comm = f"{name}{os.getpid()}"
+        paths = [os.path.join(directory, comm + which) for which in ("-w", "-r")]
+        for path in paths:
+            os.symlink(shutil.which(argv[0]), path)
+        with Attached("flame", "-U", "-n", comm + "*") as first, \
+                Attached("flame", "-U", "--without", "lock-seq", "-n", comm + "*") as second:
+            for path in paths:      # once for the tables: copies of stacks end at 64 KiB
+                no_errors(run([path, *argv[1:]], steady=False))
+            tables = []
+            for attached in (first, second):
+                no_errors(attached.result(attached.end()))
+                with open(attached.out, encoding="utf-8") as f:
+                    tables.append({line for line in f if line.startswith(comm + "-r;")})
+    differ = tables[0] ^ tables[1]
+    check(len(tables[0]) > 30, f"{len(tables[0])} stacks")
+    check(not differ, f"{len(differ)} stacks differ: {[d[-200:] for d in sorted(differ)[:2]]}")
+    return f"{len(tables[0])} stacks"
 
 
 # ---- against what others say ---------------------------------------------------------------------
