@@ -157,17 +157,27 @@ struct unit *dwarf_info__unit(const struct dwarf_info *d, __u64 addr)
 
 /* ---- functions -------------------------------------------------------------------------------- */
 
+/* The next range of code of a DIE, beginning with *at 0. False: there is no more. */
+static bool next_range(struct dwarf_info *d, Dwarf_Die *die, ptrdiff_t *at, Dwarf_Addr *low,
+		       Dwarf_Addr *high)
+{
+	Dwarf_Addr base;
+
+	do
+		*at = dwarf_ranges(die, *at, &base, low, high);
+	while (*at > 0 && !is_code(d, *low, *high));
+	return *at > 0;
+}
+
 static int add_function(struct dwarf_info *d, struct unit *u, Dwarf_Die *die)
 {
-	Dwarf_Addr base, low, high;
+	Dwarf_Addr low, high;
 	ptrdiff_t at = 0;
 
-	while ((at = dwarf_ranges(die, at, &base, &low, &high)) > 0) {
-		void *more;
+	while (next_range(d, die, &at, &low, &high)) {
+		void *more =
+			with_room(u->functions, u->nfunctions, &u->room, sizeof(*u->functions));
 
-		if (!is_code(d, low, high))
-			continue;
-		more = with_room(u->functions, u->nfunctions, &u->room, sizeof(*u->functions));
 		if (!more)
 			return -ENOMEM;
 		u->functions = more;
@@ -223,15 +233,12 @@ out:
 
 static int add_call(struct dwarf_info *d, struct function_range *f, Dwarf_Die *die, __u32 depth)
 {
-	Dwarf_Addr base, low, high;
+	Dwarf_Addr low, high;
 	ptrdiff_t at = 0;
 
-	while ((at = dwarf_ranges(die, at, &base, &low, &high)) > 0) {
-		void *more;
+	while (next_range(d, die, &at, &low, &high)) {
+		void *more = with_room(f->calls, f->ncalls, &f->room, sizeof(*f->calls));
 
-		if (!is_code(d, low, high))
-			continue;
-		more = with_room(f->calls, f->ncalls, &f->room, sizeof(*f->calls));
 		if (!more)
 			return -ENOMEM;
 		f->calls = more;
