@@ -11,28 +11,38 @@
 #include "code.bpf.h"
 #include "stack_read.bpf.h"
 
-static __always_inline u64 regs_pos(const struct fs_unwind_regs *r)
+static __always_inline u64 regs_pos(const struct fs_unwind_regs *r, u32 call)
 {
-	return r->sp ? r->sp : r->fp;
+	return ((r->sp ? r->sp | POS_SP : r->fp) & (POS_ADDR | POS_SP)) | (call ? POS_CALL : 0);
 }
 
 static __always_inline bool kept_is(const struct kept_frame *f, const struct fs_unwind_regs *r,
-				    u32 call)
+				    u64 pos)
 {
-	return f->pos == regs_pos(r) && f->ip == r->ip && f->fp == r->fp && f->call == call &&
-	       f->has_sp == !!r->sp && (call || f->lr == r->lr);
+	return (f->pos & ~POS_OWN) == pos && f->ip == r->ip && f->fp == r->fp &&
+	       ((pos & POS_CALL) || f->lr == r->lr);
 }
 
+struct unwinding {
+	struct stack_state *ss;
+	/* NULL: nothing is kept */
+	struct kept *kept;
+	struct walked *walked;
+};
+
 /* Is the frame that the walk has come to one of the last walk's? Its pos grows from frame to frame. */
-static __always_inline bool kept_match(struct stack_state *ss)
+static __always_inline bool kept_match(struct unwinding *u, struct stack_state *ss)
 {
-	u64 pos = regs_pos(&ss->regs);
+	u64 pos = regs_pos(&ss->regs, ss->call);
+	struct kept *kept = u->kept;
 	struct kept_frame *f;
 	u32 m = ss->match;
 
+	if (!kept)
+		return false;
 	for (u32 i = 0; i < 8 && m; i++) { /* the rest at the next frame */
-		f = &ss->kept.frames[(m - 1) & (KEPT_FRAMES - 1)];
-		if (f->pos >= pos)
+		f = &kept->frames[(m - 1) & (KEPT_FRAMES - 1)];
+		if ((f->pos & POS_ADDR) >= (pos & POS_ADDR))
 			break;
 		m--;
 	}
@@ -40,14 +50,9 @@ static __always_inline bool kept_match(struct stack_state *ss)
 	ss->match = m;
 	if (!m)
 		return false;
-	f = &ss->kept.frames[(m - 1) & (KEPT_FRAMES - 1)];
-	return kept_is(f, &ss->regs, ss->call) && ss->event.nuser + m <= FS_STACK_USER;
+	f = &kept->frames[(m - 1) & (KEPT_FRAMES - 1)];
+	return kept_is(f, &ss->regs, pos) && ss->event.nuser + m <= FS_STACK_USER;
 }
-
-struct unwinding {
-	struct stack_state *ss;
-	struct walked *walked; /* NULL: nothing is kept */
-};
 
 /* The place for the frame that is added next; NULL: there is none, or nothing is kept. */
 static __always_inline struct walked_frame *walked_next(struct unwinding *u)
@@ -104,7 +109,7 @@ static long kept_verify(u32 i, struct unwinding *u)
 	for (u32 k = 0; k < VERIFY_AT_ONCE; k++, left--) {
 		if (!left)
 			return 1;
-		r = &ss->kept.reads[(left - 1) & (KEPT_FRAMES - 1)];
+		r = &ss->kept_reads[(left - 1) & (KEPT_FRAMES - 1)];
 		if ((r->at[0] & KEPT_NOT) || (r->at[0] && !read_again(ss, r->at[0], r->value[0])) ||
 		    (r->at[1] && !read_again(ss, r->at[1], r->value[1])))
 			return 1;
@@ -117,18 +122,19 @@ static long kept_verify(u32 i, struct unwinding *u)
 static long kept_take(u32 i, struct unwinding *u)
 {
 	struct stack_state *ss = u->ss;
+	struct kept *kept = u->kept;
 	struct walked_frame *f;
 	u32 from;
 
-	if (!ss)
+	if (!ss || !kept)
 		return 1;
 	from = (ss->resume - 1 - i) & (KEPT_FRAMES - 1);
 	f = walked_next(u);
 	if (f) {
-		f->frame = ss->kept.frames[from];
-		f->reads = ss->kept.reads[from];
+		f->frame = kept->frames[from];
+		f->reads = ss->kept_reads[from];
 	}
-	frame_add(ss, ss->kept.frames[from].frame);
+	frame_add(ss, kept->frames[from].frame);
 	return 0;
 }
 
@@ -137,6 +143,7 @@ static long kept_push(u32 i, struct unwinding *u)
 {
 	struct stack_state *ss = u->ss;
 	struct walked *w = u->walked;
+	struct kept *kept = u->kept;
 	u32 from, to, at;
 	struct kept_frame *f;
 	u64 frame;
@@ -152,16 +159,16 @@ static long kept_push(u32 i, struct unwinding *u)
 	hash_add(&ss->frames, frame);
 	if (!(frame & FS_FRAME_FILE))
 		ss->own_addresses = 1;
-	if (!w)
+	if (!w || !kept || !ss->keep)
 		return 0;
 	from &= KEPT_FRAMES - 1;
 	to = (ss->resume + i) & (KEPT_FRAMES - 1);
-	f = &ss->kept.frames[to];
+	f = &kept->frames[to];
 	*f = w->frames[from].frame;
 	f->frame = frame;
-	f->own = ss->own_addresses;
+	f->pos = (f->pos & ~POS_OWN) | (ss->own_addresses ? POS_OWN : 0);
 	f->hash = ss->frames;
-	ss->kept.reads[to] = w->frames[from].reads;
+	ss->kept_reads[to] = w->frames[from].reads;
 	return 0;
 }
 
@@ -169,15 +176,16 @@ static long kept_push(u32 i, struct unwinding *u)
 static long kept_append(u32 i, struct unwinding *u)
 {
 	struct stack_state *ss = u->ss;
+	struct kept *kept = u->kept;
 	u32 at;
 
-	if (!ss)
+	if (!ss || !kept)
 		return 1;
 	at = ss->event.nkernel + ss->event.nuser;
 	asm volatile("" : "+r"(at));
 	if (at >= FS_STACK_FRAMES)
 		return 1;
-	ss->frames_at[at] = ss->kept.frames[(ss->resume - 1 - i) & (KEPT_FRAMES - 1)].frame;
+	ss->frames_at[at] = kept->frames[(ss->resume - 1 - i) & (KEPT_FRAMES - 1)].frame;
 	ss->event.nuser++;
 	return 0;
 }

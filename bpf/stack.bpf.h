@@ -178,12 +178,12 @@ out:
 	return sent ? id : 0;
 }
 
-static __always_inline u32 stack_send(struct stack_state *ss)
+static __always_inline u32 stack_send(struct unwinding *u)
 {
-	struct unwinding u = { .ss = ss };
+	struct stack_state *ss = u->ss;
 	u32 id = next_id(ID_STACK), n, size;
 
-	bpf_loop(ss->resume, kept_append, &u, 0);
+	bpf_loop(ss->resume, kept_append, u, 0);
 	n = ss->event.nkernel + ss->event.nuser;
 	asm volatile("" : "+r"(n));
 	if (n > FS_STACK_FRAMES)
@@ -194,9 +194,10 @@ static __always_inline u32 stack_send(struct stack_state *ss)
 	return control_send(&ss->event, size) ? id : 0;
 }
 
-/* The id of the stack that stands in ss. */
-static __noinline u32 stack_id(struct stack_state *ss, u64 image)
+/* The id of the stack that stands in u->ss. */
+static __noinline u32 stack_id(struct unwinding *u, u64 image)
 {
+	struct stack_state *ss = u->ss;
 	struct id_hash *h = &ss->frames;
 	u32 id;
 
@@ -206,7 +207,7 @@ static __noinline u32 stack_id(struct stack_state *ss, u64 image)
 	id = id_known(&stack_ids, h);
 	if (id)
 		return id;
-	id = stack_send(ss);
+	id = stack_send(u);
 	if (id)
 		id_remember(&stack_ids, h, id);
 	return id;
@@ -259,9 +260,11 @@ static __always_inline void stack_begin(struct stack_state *ss, struct task_stru
 }
 
 /* The user part. */
-static __always_inline void stack_walk(struct stack_state *ss, struct task_struct *task,
+static __always_inline void stack_walk(struct unwinding *u, struct task_struct *task,
 				       struct mm_struct *mm)
 {
+	struct stack_state *ss = u->ss;
+
 	if (!ss->regs.ip) { /* copy_thread() leaves it so for a thread that never returns to user mode */
 		ss->end = FS_STACK_KTHREAD;
 		ss->keep = 0;
@@ -270,7 +273,7 @@ static __always_inline void stack_walk(struct stack_state *ss, struct task_struc
 		ss->keep = 0;
 		frame_add(ss, ss->regs.ip & (FS_FRAME_CALL - 1));
 	} else {
-		stack_unwind(ss);
+		stack_unwind(u);
 		if (!mm_seq_quiet(ss->seq) || mm_seq(mm) != ss->seq)
 			ss->keep = 0;
 	}
@@ -284,17 +287,18 @@ static __always_inline bool stack_is_last(const struct stack_state *ss)
 }
 
 /* The hash of all frames, beginning with the outermost of the user's; and the walk is kept. */
-static __always_inline void stack_keep(struct stack_state *ss)
+static __always_inline void stack_keep(struct unwinding *u)
 {
+	struct stack_state *ss = u->ss;
 	u32 last = (ss->resume - 1) & (KEPT_FRAMES - 1), n = ss->event.nuser;
-	struct unwinding u = { .ss = ss, .walked = ss->keep ? this_walked() : NULL };
+	struct kept *kept = u->kept;
 
 	ss->frames.first = ss->frames.second = 0;
-	if (ss->resume) {
-		ss->frames = ss->kept.frames[last].hash;
-		ss->own_addresses = ss->kept.frames[last].own;
+	if (ss->resume && kept) {
+		ss->frames = kept->frames[last].hash;
+		ss->own_addresses = kept->frames[last].pos & POS_OWN ? 1 : 0;
 	}
-	bpf_loop(n, kept_push, &u, 0);
+	bpf_loop(n, kept_push, u, 0);
 	if (ss->keep) {
 		if (n || ss->resume != ss->nkept)
 			ss->last_id = 0;
@@ -321,23 +325,31 @@ __noinline u64 stack_walked(u32 nkernel, u32 exec)
 	struct stack_state *ss = stack_state(task);
 	struct mm_struct *mm = task->mm;
 	u64 image = task_image(task);
+	struct unwinding u = { .ss = ss };
 	u32 id;
 
 	if (!ss || !mm)
 		return 0;
 	stack_begin(ss, task, mm, image, nkernel);
+	if (ss->keep) {
+		u.kept = bpf_task_storage_get(&kept_frames, task, NULL,
+					      BPF_LOCAL_STORAGE_GET_F_CREATE);
+		u.walked = this_walked();
+	}
+	if (!u.kept)
+		ss->keep = ss->nkept = 0;
 	if (exec) {
 		ss->end = FS_STACK_EXEC;
 		ss->keep = 0;
 	} else if (cfg.user_stacks) {
-		stack_walk(ss, task, mm);
+		stack_walk(&u, task, mm);
 	}
 	if (ss->end == FS_STACK_COPIED)
 		return STACK_COPY;
 	if (stack_is_last(ss))
 		return ss->last_id;
-	stack_keep(ss);
-	id = stack_id(ss, image);
+	stack_keep(&u);
+	id = stack_id(&u, image);
 	if (!id)
 		count_loss(FS_LOSS_STACK);
 	if (ss->keep && !nkernel)

@@ -24,19 +24,30 @@ struct kept_reads {
 struct kept_frame {
 	u64 frame; /* see fs_frame() */
 	/* registers when the walk came to it */
-	u64 pos; /* stack pointer; where that is not known the frame pointer */
+	u64 pos; /* stack pointer, where that is not known the frame pointer; and above the address: */
 	u64 ip, fp, lr;
-	u32 own;  /* it or one further out is no place in a file */
-	u16 call; /* ip is a return address */
-	u16 has_sp;
 	struct id_hash hash; /* of the frame and those further out */
 };
 
-/* Reads stand apart: of most frames nothing else is looked at. */
+#define POS_ADDR ((1UL << 57) - 1)
+#define POS_CALL (1UL << 63) /* ip is a return address */
+#define POS_SP   (1UL << 62) /* the stack pointer is known */
+#define POS_OWN  (1UL << 61) /* the frame or one further out is no place in a file */
+
+/*
+ * The frames of a task's last walk, outermost first; how each was left stands in struct stack_state. In
+ * two, because from Linux 6.19 on task storage has no more than 8 KiB a piece (kmalloc_nolock()).
+ */
 struct kept {
-	struct kept_reads reads[KEPT_FRAMES];
 	struct kept_frame frames[KEPT_FRAMES];
 };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct kept);
+} kept_frames SEC(".maps");
 
 /* The frames of the walk that goes on, innermost first. */
 struct walked_frame {
@@ -79,8 +90,8 @@ struct code_slot {
 
 /* A stack on its way to being known, and the last one; a task's. */
 struct stack_state {
-	/* the last walk: its frames, outermost first, in the address space that code_mm and code_seq are of */
-	struct kept kept;
+	/* the last walk, in the address space that code_mm and code_seq are of */
+	struct kept_reads kept_reads[KEPT_FRAMES];
 	u32 nkept;
 	u32 kept_codes; /* bit i: they are in codes[i]; the top bit: in one that is there no more */
 	u32 kept_end;   /* enum fs_stack_end */
@@ -128,5 +139,7 @@ struct {
 	__type(key, int);
 	__type(value, struct stack_state);
 } stacks SEC(".maps");
+
+_Static_assert(sizeof(struct stack_state) < 8000 && sizeof(struct kept) < 8000, "see struct kept");
 
 #endif /* FS_STACK_STATE_BPF_H */

@@ -48,7 +48,7 @@ static long unwind_frame(u32 i, struct unwinding *u)
 
 	if (!ss)
 		return 1;
-	if (kept_match(ss)) {
+	if (kept_match(u, ss)) {
 		ss->resume = ss->match;
 		return 1;
 	}
@@ -78,12 +78,10 @@ static long unwind_frame(u32 i, struct unwinding *u)
 	f = walked_next(u);
 	if (f) {
 		ss->walked_codes |= 1U << at;
-		f->frame.pos = regs_pos(&ss->regs);
+		f->frame.pos = regs_pos(&ss->regs, ss->call);
 		f->frame.ip = ss->regs.ip;
 		f->frame.fp = ss->regs.fp;
 		f->frame.lr = ss->regs.lr;
-		f->frame.call = ss->call;
-		f->frame.has_sp = !!ss->regs.sp;
 	}
 	frame_add_code(ss, code);
 	end = frame_leave(ss, code);
@@ -100,12 +98,13 @@ static long unwind_frame(u32 i, struct unwinding *u)
 static long unwind_part(u32 i, struct unwinding *u)
 {
 	struct stack_state *ss = u->ss;
+	struct kept *kept = u->kept;
 	struct kept_frame *f;
 
 	if (!ss)
 		return 1;
 	bpf_loop(FS_STACK_USER + 1, unwind_frame, u, 0);
-	if (!ss->resume)
+	if (!ss->resume || !kept)
 		return 1;
 	ss->verified = 0;
 	bpf_loop(KEPT_FRAMES / VERIFY_AT_ONCE, kept_verify, u, 0);
@@ -115,12 +114,12 @@ static long unwind_part(u32 i, struct unwinding *u)
 	}
 	bpf_loop(ss->verified, kept_take, u, 0);
 	ss->match = ss->resume - ss->verified - 1;
-	f = &ss->kept.frames[ss->match & (KEPT_FRAMES - 1)];
+	f = &kept->frames[ss->match & (KEPT_FRAMES - 1)];
 	ss->regs.ip = f->ip;
-	ss->regs.sp = f->has_sp ? f->pos : 0;
+	ss->regs.sp = f->pos & POS_SP ? f->pos & POS_ADDR : 0;
 	ss->regs.fp = f->fp;
 	ss->regs.lr = f->lr;
-	ss->call = f->call;
+	ss->call = f->pos & POS_CALL ? 1 : 0;
 	ss->resume = 0;
 	return 0;
 }
@@ -129,26 +128,25 @@ static long unwind_part(u32 i, struct unwinding *u)
  * Walk the user part from the registers at hand; frames that are not walked because they are known are
  * ss->resume kept ones.
  */
-static __always_inline void stack_unwind(struct stack_state *ss)
+static __always_inline void stack_unwind(struct unwinding *u)
 {
-	struct walked *w = ss->keep ? this_walked() : NULL;
-	struct unwinding u = { .ss = ss, .walked = w };
+	struct stack_state *ss = u->ss;
 
-	if (w)
-		w->task = (u64)bpf_get_current_task();
 	if (ss->kept_stale && !kept_holds(ss))
 		ss->nkept = 0;
 	ss->kept_stale = 0;
 	if (!ss->nkept)
 		ss->kept_codes = 0;
 	ss->match = ss->nkept;
-	bpf_loop(KEPT_FRAMES, unwind_part, &u, 0); /* match shrinks each time */
+	if (u->walked)
+		u->walked->task = (u64)bpf_get_current_task();
+	bpf_loop(KEPT_FRAMES, unwind_part, u, 0); /* match shrinks each time */
 	if (ss->torn || !stack_page_holds(ss)) {
 		ss->end = FS_STACK_UNREADABLE;
 		ss->keep = 0;
 	}
-	if (!w || w->task != (u64)bpf_get_current_task() || ss->end == FS_STACK_COPIED ||
-	    ss->resume + ss->event.nuser > KEPT_FRAMES)
+	if (!u->walked || u->walked->task != (u64)bpf_get_current_task() ||
+	    ss->end == FS_STACK_COPIED || ss->resume + ss->event.nuser > KEPT_FRAMES)
 		ss->keep = 0;
 }
 
