@@ -20,23 +20,21 @@ static __u64 page_up(__u64 bytes)
 	return (bytes + 4095) & ~4095ULL;
 }
 
-/* What was at [from, from + old) is at [to, to + new) now, and still of who created it. */
-static int move(struct mm *mm, __u64 from, __u64 old, __u64 to, __u64 new, const struct mapper *by,
-		bool keep)
-{
-	struct mapper m = { .start = to, .end = to + new, .stack_id = by->stack_id };
-	int err = keep ? 0 : ranges__del(&mm->mappers, from, from + old);
-
-	return err ? err : add(mm, m.start, m.end, m.stack_id);
-}
-
+/* What is moved is still of who created it; what nobody is known to have created, too. */
 static int remap(struct mm *mm, const struct fs_call_event *ev)
 {
 	__u64 from = ev->args[0], old = page_up(ev->args[1]), new = page_up(ev->args[2]);
 	const struct mapper *was = ranges__find(&mm->mappers, from);
-	struct mapper by = was ? *was : (struct mapper){};
+	__u32 stack_id = was ? was->stack_id : 0;
+	bool known = was;
+	int err = 0;
 
-	return move(mm, from, old, ev->ret, new, &by, ev->args[3] & MREMAP_DONTUNMAP);
+	if (!(ev->args[3] & MREMAP_DONTUNMAP))
+		err = ranges__del(&mm->mappers, from, from + old);
+	if (err)
+		return err;
+	return known ? add(mm, ev->ret, ev->ret + new, stack_id) :
+		       ranges__del(&mm->mappers, ev->ret, ev->ret + new);
 }
 
 int mappers__call(struct mm *mm, const struct fs_call_event *ev)

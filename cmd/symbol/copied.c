@@ -58,9 +58,8 @@ bool stack_event_check(const struct fs_stack_event *ev)
 {
 	__u64 frames = ev->room * sizeof(__u64);
 
-	if (ev->copied)
+	if (ev->end == FS_STACK_COPIED || ev->copied)
 		frames += FS_STACK_REGISTERS * sizeof(__u64);
-
 	return ev->head.size >= sizeof(*ev) && ev->nkernel <= FS_STACK_KERNEL &&
 	       ev->nuser <= FS_STACK_USER && ev->nkernel + ev->nuser <= ev->room &&
 	       ev->end < FS_STACK_END_NR && ev->head.size - sizeof(*ev) >= frames &&

@@ -687,8 +687,13 @@ static void test_sizes_of_registers(void **state)
 	assert_true(stack_event_check(&ev));
 	ev.head.size--;
 	assert_false(stack_event_check(&ev));
+	/* they are looked at in a copy of nothing as well */
+	ev.end = FS_STACK_COPIED;
+	ev.head.size = sizeof(ev) + 8 * (10 + FS_STACK_REGISTERS) - 1;
+	assert_false(stack_event_check(&ev));
+	ev.head.size++;
+	assert_true(stack_event_check(&ev));
 	ev.copied = 1;
-	ev.head.size = sizeof(ev) + 8 * (10 + FS_STACK_REGISTERS);
 	assert_false(stack_event_check(&ev));
 	ev.head.size++;
 	assert_true(stack_event_check(&ev));
