@@ -54,11 +54,11 @@ static __always_inline bool kept_match(struct unwinding *u, struct stack_state *
 	return kept_is(f, &ss->regs, pos) && ss->event.nuser + m <= FS_STACK_USER;
 }
 
-/* The place for the frame that is added next; NULL: there is none, or nothing is kept. */
-static __always_inline struct walked_frame *walked_next(struct unwinding *u)
+/* The place for the frame that was added last; NULL: there is none, or nothing is kept. */
+static __always_inline struct walked_frame *walked_last(struct unwinding *u)
 {
 	struct walked *w = u->walked;
-	u32 i = u->ss->event.nuser;
+	u32 i = u->ss->event.nuser - 1;
 
 	asm volatile("" : "+r"(i));
 	if (!w || i >= KEPT_FRAMES)
@@ -129,12 +129,12 @@ static long kept_take(u32 i, struct unwinding *u)
 	if (!ss || !kept)
 		return 1;
 	from = (ss->resume - 1 - i) & (KEPT_FRAMES - 1);
-	f = walked_next(u);
+	frame_add(ss, kept->frames[from].frame);
+	f = walked_last(u);
 	if (f) {
 		f->frame = kept->frames[from];
 		f->reads = ss->kept_reads[from];
 	}
-	frame_add(ss, kept->frames[from].frame);
 	return 0;
 }
 

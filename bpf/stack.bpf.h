@@ -331,13 +331,15 @@ __noinline u64 stack_walked(u32 nkernel, u32 exec)
 	if (!ss || !mm)
 		return 0;
 	stack_begin(ss, task, mm, image, nkernel);
-	if (ss->keep) {
+	if (cfg.lock_seq) { /* both or none: the verifier goes through the walk once */
 		u.kept = bpf_task_storage_get(&kept_frames, task, NULL,
 					      BPF_LOCAL_STORAGE_GET_F_CREATE);
 		u.walked = this_walked();
+		if (!u.kept || !u.walked) {
+			count_loss(FS_LOSS_STACK);
+			return 0;
+		}
 	}
-	if (!u.kept)
-		ss->keep = ss->nkept = 0;
 	if (exec) {
 		ss->end = FS_STACK_EXEC;
 		ss->keep = 0;

@@ -103,6 +103,7 @@ struct stack_state {
 	u32 keep;         /* bool: it may be kept */
 	u32 walked_codes; /* as kept_codes */
 	struct fs_unwind_regs regs;
+	struct fs_unwind_regs left; /* those of the frame that is being left */
 	u64 mm;
 	u32 seq;
 	u32 nreads; /* of this frame */

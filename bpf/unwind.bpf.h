@@ -45,6 +45,7 @@ static long unwind_frame(u32 i, struct unwinding *u)
 	struct walked_frame *f;
 	struct code_slot *code;
 	u32 at, end;
+	u64 pos;
 
 	if (!ss)
 		return 1;
@@ -63,6 +64,8 @@ static long unwind_frame(u32 i, struct unwinding *u)
 		return 1;
 	}
 	ss->code = at;
+	/* read back: else the verifier goes on once for each that it can be */
+	at = *(volatile u32 *)&ss->code & (CODE_SLOTS - 1);
 	code = &ss->codes[at];
 	if (code->mapped_file && !code->table.kind) {
 		ss->end = FS_STACK_COPIED;   /* this frame and the rest */
@@ -75,19 +78,19 @@ static long unwind_frame(u32 i, struct unwinding *u)
 	}
 	ss->nreads = 0;
 	ss->reads.at[0] = ss->reads.at[1] = 0;
-	f = walked_next(u);
-	if (f) {
-		ss->walked_codes |= 1U << at;
-		f->frame.pos = regs_pos(&ss->regs, ss->call);
-		f->frame.ip = ss->regs.ip;
-		f->frame.fp = ss->regs.fp;
-		f->frame.lr = ss->regs.lr;
-	}
+	ss->left = ss->regs;
+	pos = regs_pos(&ss->regs, ss->call);
 	frame_add_code(ss, code);
 	end = frame_leave(ss, code);
-	asm volatile("" : "+r"(f)); /* it is looked at anew */
-	if (f)
+	f = walked_last(u);
+	if (f) {
+		ss->walked_codes |= 1U << at;
+		f->frame.pos = pos;
+		f->frame.ip = ss->left.ip;
+		f->frame.fp = ss->left.fp;
+		f->frame.lr = ss->left.lr;
 		f->reads = ss->reads;
+	}
 	if (end == FS_STACK_END_NR)
 		return 0;
 	ss->end = end;
