@@ -39,6 +39,8 @@ __noinline bool code_holds(struct stack_state *ss, u32 i)
 	code = &ss->codes[i];
 	if (!(ss->code_stale & (1U << i)))
 		return true;
+	if (code->table.kind == FS_UNWIND_NOTHING) /* a file that another process can open */
+		return false;
 	mm = (void *)*(volatile u64 *)&ss->mm;
 	c = &look->vma;
 	if (!vma_find(mm, code->start, c, &vma) || !(c->flags & VM_EXEC) ||
@@ -69,6 +71,8 @@ __noinline u32 code_find(struct stack_state *ss, u64 addr)
 	keep = ss->code_next++ & (CODE_SLOTS - 1);
 	if (ss->kept_codes & (1U << keep))
 		ss->kept_codes |= CODE_GONE;
+	if (ss->walked_codes & (1U << keep))
+		ss->walked_codes |= CODE_GONE;
 	ss->code_stale &= ~(1U << keep);
 	code = &ss->codes[keep];
 	code->identity = code_identity(c);

@@ -6,9 +6,12 @@
 #ifndef FS_CODE_LIST_BPF_H
 #define FS_CODE_LIST_BPF_H
 
-#include "region.bpf.h"
+#include "code.bpf.h"
 
-#define CODE_VMAS_MAX 4096 /* VMAs that are looked at; what lies above them is in no list */
+#define CODE_STEPS_MAX (2 * 65536) /* VMAs and gaps; vm.max_map_count is 65530 by default */
+#define CODE_ANON_MAX \
+	(FS_CODE_MAX / 2) /* a JIT's are not to take all the room: libraries lie above */
+#define CODE_TEARS_MAX 8
 
 /* The list that a CPU has sent last, and the one that it makes. */
 struct code_list {
@@ -18,6 +21,8 @@ struct code_list {
 	struct id_hash sent;
 	/* being made */
 	u64 at;
+	u32 tears;
+	u32 lost; /* regions whose events could not be sent */
 	struct id_hash hash;
 	struct vma_slot slot;
 	struct fs_code_event event;
@@ -55,11 +60,12 @@ static long code_list_step(u32 i, struct code_walk *w)
 		list->at = last + 1;
 		return 0;
 	}
-	/* torn by another thread: what is there already is nearly always enough */
 	if (!vma_read(vma, &look->vma) || look->vma.mm != (u64)mm || look->vma.end <= list->at)
-		return 1;
+		return list->tears++ >= CODE_TEARS_MAX; /* another thread changes it: once more */
 	list->at = look->vma.end;
 	if (!(look->vma.flags & VM_EXEC))
+		return 0;
+	if (!look->vma.file && (look->vma.ops ? !is_vdso(vma) : list->event.n >= CODE_ANON_MAX))
 		return 0;
 	region_fill(mm, vma, look, look->vma.start, &list->slot, true);
 	n = list->event.n;
@@ -67,6 +73,7 @@ static long code_list_step(u32 i, struct code_walk *w)
 	if (n >= FS_CODE_MAX)
 		return 1;
 	list->regions_at[n] = list->slot.region_id;
+	list->lost += !list->slot.region_id;
 	list->event.n = n + 1;
 	hash_add(&list->hash, list->slot.region_id);
 	return 0;
@@ -115,14 +122,22 @@ __noinline u32 code_list_take(void)
 	list->image = image;
 	list->seq = seq;
 	list->at = 0;
+	list->tears = list->lost = 0;
 	list->hash.first = list->hash.second = 0;
 	list->event.n = 0;
-	bpf_loop(CODE_VMAS_MAX, code_list_step, &w, 0);
+	bpf_loop(CODE_STEPS_MAX, code_list_step, &w, 0);
+	if (list->mm != (u64)mm ||
+	    list->image != image) /* put aside for another program on this CPU */
+		return 0;
 	if (list->id && list->hash.first == list->sent.first &&
 	    list->hash.second == list->sent.second)
 		return list->id;
 	list->id = 0;
-	return code_list_send(list) ? list->id : 0;
+	if (!code_list_send(list))
+		return 0;
+	if (list->lost) /* there may be room for them the next time */
+		list->mm = 0;
+	return list->id;
 }
 
 #endif /* FS_CODE_LIST_BPF_H */

@@ -2,8 +2,8 @@
 /*
  * What is kept of a task's last walk. A walk that comes to a frame of it, with the same registers,
  * reads again the words of the stack by which the last one went on from there: where these are the
- * same, and the address space has not changed, so are the frames that follow. A walk with the
- * registers of the last one is the case in which that is all of them.
+ * same, and the mappings of the code are, so are the frames that follow. A walk with the registers of
+ * the last one is the case in which that is all of them.
  */
 #ifndef FS_KEPT_BPF_H
 #define FS_KEPT_BPF_H
@@ -13,7 +13,9 @@
 
 static __always_inline u64 regs_pos(const struct fs_unwind_regs *r, u32 call)
 {
-	return ((r->sp ? r->sp | POS_SP : r->fp) & (POS_ADDR | POS_SP)) | (call ? POS_CALL : 0);
+	u64 pos = r->sp ? (r->sp & POS_ADDR) | POS_SP : r->fp & POS_ADDR;
+
+	return call ? pos | POS_CALL : pos;
 }
 
 static __always_inline bool kept_is(const struct kept_frame *f, const struct fs_unwind_regs *r,
@@ -30,7 +32,10 @@ struct unwinding {
 	struct walked *walked;
 };
 
-/* Is the frame that the walk has come to one of the last walk's? Its pos grows from frame to frame. */
+/*
+ * Is the frame that the walk has come to one of the last walk's? Its pos grows from frame to frame; where it
+ * does not (alternate stacks) a frame is not found, and is walked.
+ */
 static __always_inline bool kept_match(struct unwinding *u, struct stack_state *ss)
 {
 	u64 pos = regs_pos(&ss->regs, ss->call);

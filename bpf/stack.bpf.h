@@ -248,6 +248,7 @@ static __always_inline void stack_begin(struct stack_state *ss, struct task_stru
 		ss->code_mm = (u64)mm;
 		ss->code_image = image;
 		ss->nkept = 0;
+		ss->pmd.gib = 0;
 		for (u32 i = 0; i < CODE_SLOTS; i++)
 			ss->codes[i].start = ss->codes[i].end = 0;
 	}
@@ -283,7 +284,7 @@ static __always_inline void stack_walk(struct unwinding *u, struct task_struct *
 static __always_inline bool stack_is_last(const struct stack_state *ss)
 {
 	return ss->resume && !ss->event.nuser && ss->resume == ss->nkept && !ss->event.nkernel &&
-	       ss->last_id;
+	       ss->last_id && ss->end == ss->kept_end;
 }
 
 /* The hash of all frames, beginning with the outermost of the user's; and the walk is kept. */
@@ -305,6 +306,8 @@ static __always_inline void stack_keep(struct unwinding *u)
 		ss->nkept = ss->resume + n;
 		ss->kept_codes |= ss->walked_codes;
 		ss->kept_end = ss->end;
+		if (!u->walked || u->walked->task != (u64)bpf_get_current_task())
+			ss->nkept = 0; /* put aside while it was kept */
 	}
 	for (u32 i = 0; i < FS_STACK_KERNEL && i < ss->event.nkernel; i++)
 		hash_add(&ss->frames, ss->frames_at[i]);

@@ -90,7 +90,7 @@ struct code_slot {
 
 /* A stack on its way to being known, and the last one; a task's. */
 struct stack_state {
-	/* the last walk, in the address space that code_mm and code_seq are of */
+	/* the last walk, in the address space code_mm */
 	struct kept_reads kept_reads[KEPT_FRAMES];
 	u32 nkept;
 	u32 kept_codes; /* bit i: they are in codes[i]; the top bit: in one that is there no more */

@@ -57,7 +57,6 @@ static long unwind_frame(u32 i, struct unwinding *u)
 	if (at >= CODE_SLOTS) {
 		ss->end = FS_STACK_NOT_CODE;
 		if (!ss->event.nuser) { /* it was called through a bad pointer */
-			ss->own_addresses = 1;
 			ss->keep = 0;
 			frame_add(ss, ss->regs.ip & (FS_FRAME_CALL - 1));
 		}
@@ -143,7 +142,7 @@ static __always_inline void stack_unwind(struct unwinding *u)
 	ss->match = ss->nkept;
 	if (u->walked)
 		u->walked->task = (u64)bpf_get_current_task();
-	bpf_loop(KEPT_FRAMES, unwind_part, u, 0); /* match shrinks each time */
+	bpf_loop(KEPT_FRAMES + 1, unwind_part, u, 0); /* match shrinks each time */
 	if (ss->torn || !stack_page_holds(ss)) {
 		ss->end = FS_STACK_UNREADABLE;
 		ss->keep = 0;

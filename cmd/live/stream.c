@@ -38,7 +38,7 @@ struct stream {
 	size_t cpus_bytes, faults_bytes;
 	struct ring_buffer **controls;
 	size_t ncontrols;
-	__u64 cut_ns; /* of this drain: newer events wait for the next */
+	__u64 cut_ns; /* when collecting began: newer events are not needed yet */
 	struct cursor *cursors;
 	struct arena arena;
 	struct arena ahead; /* for the next drain */
@@ -100,14 +100,12 @@ static int collect(void *ctx, void *data, size_t size)
 
 	if (size < sizeof(*head) || head->size > size)
 		return 0;
-	if (st->delivering) {
-		if (st->ahead.used > AHEAD_MAX)
-			return -EAGAIN;
-		return arena__add(&st->ahead, head, size);
-	}
-	st->err = arena__add(&st->arena, head, size);
+	/* what is handed over here has left its ring, whatever is returned */
+	st->err = arena__add(st->delivering ? &st->ahead : &st->arena, head, size);
 	if (st->err)
 		return st->err;
+	if (st->delivering && st->ahead.used > AHEAD_MAX)
+		return -EAGAIN;
 	return head->time_ns > st->cut_ns + BEYOND_CUT_NS ? -EAGAIN : 0;
 }
 
@@ -133,7 +131,8 @@ void stream__collect(struct stream *st)
 {
 	if (!st->delivering)
 		return;
-	for (size_t i = 0; i < st->ncontrols; i++)
+	st->cut_ns = clock_ns();
+	for (size_t i = 0; i < st->ncontrols && !st->err && st->ahead.used <= AHEAD_MAX; i++)
 		ring_buffer__consume(st->controls[i]);
 }
 
@@ -365,12 +364,13 @@ static void discard(struct stream *st)
 static int drain(struct stream *st, const struct event_sink *sink, bool last)
 {
 	struct arena *a = &st->arena;
+	__u64 cut_ns;
 	size_t i;
 	int err;
 
 	loading__begin(&st->loading);
 	snapshot_heads(st);
-	st->cut_ns = clock_ns();
+	st->cut_ns = cut_ns = clock_ns();
 	if (a->capacity > ARENA_KEPT && !a->nrefs) { /* a burst is over */
 		free(a->bytes);
 		a->bytes = NULL;
@@ -387,7 +387,7 @@ static int drain(struct stream *st, const struct event_sink *sink, bool last)
 	 * Newer events wait: what one of them names may have been sent to a ring that had been emptied
 	 * before. What an older one names was sent before it, and is here.
 	 */
-	for (i = 0; i < a->nrefs && !err && a->refs[i].time_ns < st->cut_ns; i++) {
+	for (i = 0; i < a->nrefs && !err && a->refs[i].time_ns < cut_ns; i++) {
 		const struct fs_head *head = (void *)(a->bytes + a->refs[i].at);
 
 		err = deliver_faults(st, head->time_ns, sink);
@@ -399,6 +399,8 @@ static int drain(struct stream *st, const struct event_sink *sink, bool last)
 	if (!err && last)
 		err = loading__end(&st->loading, sink);
 	st->delivering = false;
+	if (!err)
+		err = st->err; /* of stream__collect() */
 	if (!err && sink->drained)
 		err = sink->drained(sink->ctx);
 	if (err)
@@ -427,5 +429,5 @@ const struct fs_cpu *stream__cpu(const struct stream *st, __u32 cpu)
 
 bool stream__busy(const struct stream *st)
 {
-	return st->fill_percent >= 5 || st->arena.nrefs > 500;
+	return st->fill_percent >= 5 || st->arena.nrefs > 500 || st->ahead.nrefs;
 }

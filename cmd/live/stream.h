@@ -48,8 +48,8 @@ void stream__close(struct stream *st);
 int stream__drain(struct stream *st, const struct event_sink *sink, bool last);
 
 /*
- * Empty the rings of control events while stream__drain() delivers one: for the next drain. What there
- * is no memory for stays in them.
+ * Empty the rings of control events while stream__drain() delivers one: for the next drain. Beyond
+ * 64 MiB they are left full; that there is no memory the drain at hand returns.
  */
 void stream__collect(struct stream *st);
 

@@ -9,9 +9,21 @@
 
 /* By rising address. */
 struct code_list {
-	__u32 n;
+	__u32 id, n;
 	const struct mapping *mappings[];
 };
+
+/* Once a CPU has sent another list it names the one before no more. */
+static void forget_last(struct space *sp, __u16 cpu)
+{
+	struct code_list *last = id_table__get(&sp->code_of_cpus, cpu);
+
+	if (!last)
+		return;
+	id_table__set(&sp->code_lists, last->id, NULL);
+	id_table__set(&sp->code_of_cpus, cpu, NULL);
+	free(last);
+}
 
 int code__event(struct space *sp, const struct fs_code_event *ev)
 {
@@ -27,21 +39,24 @@ int code__event(struct space *sp, const struct fs_code_event *ev)
 	list = malloc(sizeof(*list) + ev->n * sizeof(m));
 	if (!list)
 		return -ENOMEM;
+	list->id = ev->id;
 	list->n = 0;
 	for (__u32 i = 0; i < ev->n; i++) {
 		m = space__mapping(sp, regions[i]);
 		if (m) /* else its event was lost */
 			list->mappings[list->n++] = m;
 	}
+	forget_last(sp, ev->head.cpu);
 	err = id_table__set(&sp->code_lists, ev->id, list);
 	if (err)
 		free(list);
-	return err;
+	return err ? err : id_table__set(&sp->code_of_cpus, ev->head.cpu, list);
 }
 
 void code__free(struct space *sp)
 {
 	id_table__free(&sp->code_lists, free);
+	id_table__free(&sp->code_of_cpus, NULL);
 }
 
 static const struct mapping *find(const struct code_list *list, __u64 addr)

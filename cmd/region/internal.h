@@ -204,6 +204,7 @@ struct space {
 
 	struct id_table files; /* struct named_file */
 	struct id_table code_lists;
+	struct id_table code_of_cpus; /* of these, the last of each CPU */
 	struct object *objects;
 	__u32 own_files; /* files that were given ids here */
 

@@ -157,24 +157,26 @@ struct unit *dwarf_info__unit(const struct dwarf_info *d, __u64 addr)
 
 /* ---- functions -------------------------------------------------------------------------------- */
 
-/* The next range of code of a DIE, beginning with *at 0. False: there is no more. */
-static bool next_range(struct dwarf_info *d, Dwarf_Die *die, ptrdiff_t *at, Dwarf_Addr *low,
-		       Dwarf_Addr *high)
-{
-	Dwarf_Addr base;
+/* Ranges of a DIE, one after the other: begins with all 0. */
+struct ranges_of {
+	ptrdiff_t at;
+	Dwarf_Addr base, low, high; /* base: dwarf_ranges() keeps it */
+};
 
+/* The next one that is code. False: there is no more. */
+static bool next_range(struct dwarf_info *d, Dwarf_Die *die, struct ranges_of *r)
+{
 	do
-		*at = dwarf_ranges(die, *at, &base, low, high);
-	while (*at > 0 && !is_code(d, *low, *high));
-	return *at > 0;
+		r->at = dwarf_ranges(die, r->at, &r->base, &r->low, &r->high);
+	while (r->at > 0 && !is_code(d, r->low, r->high));
+	return r->at > 0;
 }
 
 static int add_function(struct dwarf_info *d, struct unit *u, Dwarf_Die *die)
 {
-	Dwarf_Addr low, high;
-	ptrdiff_t at = 0;
+	struct ranges_of r = {};
 
-	while (next_range(d, die, &at, &low, &high)) {
+	while (next_range(d, die, &r)) {
 		void *more =
 			with_room(u->functions, u->nfunctions, &u->room, sizeof(*u->functions));
 
@@ -184,7 +186,7 @@ static int add_function(struct dwarf_info *d, struct unit *u, Dwarf_Die *die)
 		if (u->nfunctions == MAX_RANGES)
 			break;
 		u->functions[u->nfunctions++] = (struct function_range){
-			.low = low, .high = high, .die = dwarf_dieoffset(die)
+			.low = r.low, .high = r.high, .die = dwarf_dieoffset(die)
 		};
 	}
 	return 0;
@@ -233,10 +235,9 @@ out:
 
 static int add_call(struct dwarf_info *d, struct function_range *f, Dwarf_Die *die, __u32 depth)
 {
-	Dwarf_Addr low, high;
-	ptrdiff_t at = 0;
+	struct ranges_of r = {};
 
-	while (next_range(d, die, &at, &low, &high)) {
+	while (next_range(d, die, &r)) {
 		void *more = with_room(f->calls, f->ncalls, &f->room, sizeof(*f->calls));
 
 		if (!more)
@@ -245,7 +246,7 @@ static int add_call(struct dwarf_info *d, struct function_range *f, Dwarf_Die *d
 		if (f->ncalls == MAX_RANGES)
 			break;
 		f->calls[f->ncalls++] = (struct inlined_range){
-			.low = low, .high = high, .die = dwarf_dieoffset(die), .depth = depth
+			.low = r.low, .high = r.high, .die = dwarf_dieoffset(die), .depth = depth
 		};
 	}
 	return 0;

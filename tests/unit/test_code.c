@@ -40,20 +40,27 @@ static void feed_mapping(struct space *sp, __u32 id, __u32 file_id, __u64 start,
 }
 
 /* An event that says it has n regions, and has `have`: no more memory than that. */
-static void feed_lying(struct space *sp, __u32 id, __u32 n, const __u32 *regions, size_t have)
+static void feed_of_cpu(struct space *sp, __u16 cpu, __u32 id, __u32 n, const __u32 *regions,
+			size_t have)
 {
 	size_t size = sizeof(struct fs_code_event) + have * sizeof(*regions);
 	struct fs_code_event *ev = malloc(size);
 
 	assert_non_null(ev);
 	*ev = (struct fs_code_event){
-		.head = { .kind = FS_EVENT_CODE, .size = size, .pid = P, .tid = P },
+		.head = { .kind = FS_EVENT_CODE, .cpu = cpu, .size = size, .pid = P, .tid = P },
 		.id = id,
 		.n = n
 	};
 	memcpy(ev + 1, regions, have * sizeof(*regions));
 	assert_int_equal(space__event(sp, &ev->head), 0);
 	free(ev);
+}
+
+/* Each list of another CPU: none takes another's place. */
+static void feed_lying(struct space *sp, __u32 id, __u32 n, const __u32 *regions, size_t have)
+{
+	feed_of_cpu(sp, id, id, n, regions, have);
 }
 
 static void feed_list(struct space *sp, __u32 id, const __u32 *regions, size_t n)
@@ -175,6 +182,11 @@ static void test_moments(void **state)
 	feed_list(sp, 1, none, 1);
 	check(sp, 1, 0x20000, &one);
 	check_nothing(sp, 1, 0x80000);
+	/* a CPU's next list takes the place of its last */
+	feed_of_cpu(sp, 1, 3001, 1, after, 1);
+	check_nothing(sp, 1, 0x20000);
+	check(sp, 3001, 0x20000, &later);
+	check(sp, 3000, 0x20000, &later);
 	space__free(sp);
 }
 
