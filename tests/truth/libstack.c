@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Two libraries that are alike but for a name and the size of a frame, to be loaded one after the other
- * at the same address: see stacks.c.
+ * Libraries that are alike but for a name and the size of a frame, to be loaded one after the other at the
+ * same address: see stacks.c.
  *
  * build: -O2 -fomit-frame-pointer -shared -fPIC -DNAME=first_library -DROOM=16 -o libstack-a.so
  * build: -O2 -fomit-frame-pointer -shared -fPIC -DNAME=second_library -DROOM=400 -o libstack-b.so
+ * build: -O2 -fomit-frame-pointer -shared -fPIC -DNAME=third_library -DROOM=16 -o libstack-c.so
  */
 int NAME(int (*call)(unsigned int), unsigned int n);
 

@@ -274,24 +274,44 @@ NOINLINE int part_dlopen(void)
 {
 	return 0;
 }
+
+NOINLINE int part_plugins(void)
+{
+	return 0;
+}
 #else
+/* The path of what lies beside the program. */
+static void beside(char *path, size_t size, const char *name)
+{
+	ssize_t len = readlink("/proc/self/exe", path, size - 64);
+
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	strcpy(path + (len > 0 ? len : 0), name);
+}
+
+static library_function *load(const char *path, const char *function, void **lib)
+{
+	library_function *f;
+
+	*lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!*lib)
+		truth_die(1, "%s", dlerror());
+	f = (library_function *)dlsym(*lib, function);
+	if (!f)
+		truth_die(1, "%s", dlerror());
+	printf("at=%p\n", (void *)f);
+	return f;
+}
+
 NOINLINE int call_library(const char *name, const char *function)
 {
 	char path[4096];
 	void *lib;
 	library_function *f;
-	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 64);
 
-	while (len > 0 && path[len - 1] != '/')
-		len--;
-	strcpy(path + (len > 0 ? len : 0), name);
-	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!lib)
-		truth_die(1, "%s", dlerror());
-	f = (library_function *)dlsym(lib, function);
-	if (!f)
-		truth_die(1, "%s", dlerror());
-	printf("at=%p\n", (void *)f);
+	beside(path, sizeof(path), name);
+	f = load(path, function, &lib);
 	RETURN_INT(f(inner, pages) + dlclose(lib));
 }
 
@@ -300,6 +320,61 @@ NOINLINE int part_dlopen(void)
 {
 	RETURN_INT(call_library("libstack-a.so", "first_library") +
 		   call_library("libstack-b.so", "second_library"));
+}
+
+#define PLUGINS 10
+
+static library_function *plugins[PLUGINS];
+static unsigned int level;
+
+/* Through all plugins, each in a mapping of its own. With a frame pointer: rbp is the same each time. */
+NOINLINE __attribute__((optimize("no-omit-frame-pointer"))) int next_plugin(unsigned int n)
+{
+	unsigned int at = level++;
+
+	if (at == PLUGINS)
+		RETURN_INT(inner(n));
+	RETURN_INT(plugins[at](next_plugin, n));
+}
+
+static void load_copy(unsigned int i)
+{
+	static const char dir[] = "/tmp/stacks-XXXXXX";
+	char from[4096], to[64], command[8192], name[sizeof(dir)];
+	void *lib;
+
+	strcpy(name, dir);
+	if (!mkdtemp(name))
+		truth_die_errno("mkdtemp");
+	beside(from, sizeof(from), "libstack-a.so");
+	snprintf(to, sizeof(to), "%s/copy", name);
+	snprintf(command, sizeof(command), "cp '%s' '%s'", from, to);
+	if (system(command))
+		truth_die(1, "%s failed", command);
+	plugins[i] = load(to, "first_library", &lib);
+	if (unlink(to) || rmdir(name))
+		truth_die_errno(to);
+}
+
+/* The innermost plugin is replaced by one that is alike, at the same address. */
+NOINLINE int part_plugins(void)
+{
+	static const char *const last[][2] = { { "libstack-a.so", "first_library" },
+					       { "libstack-a.so", "first_library" },
+					       { "libstack-c.so", "third_library" } };
+	char path[4096];
+	int value = 0;
+	void *lib;
+
+	for (unsigned int i = 0; i < PLUGINS - 1; i++)
+		load_copy(i);
+	for (volatile unsigned int i = 0; i < 3; i++) {
+		beside(path, sizeof(path), last[i][0]);
+		plugins[PLUGINS - 1] = load(path, last[i][1], &lib);
+		level = 0;
+		value += next_plugin(pages) + dlclose(lib);
+	}
+	return value;
 }
 
 #endif
@@ -355,9 +430,9 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } parts[] = {
-	PART(plain),    PART(deep),   PART(too_deep), PART(alloca), PART(large),  PART(aligned),
-	PART(noreturn), PART(signal), PART(altstack), PART(segv),   PART(thread), PART(fork),
-	PART(kernel),   PART(mapper), PART(dlopen),   PART(jit),    PART(wait),
+	PART(plain),    PART(deep),   PART(too_deep), PART(alloca),  PART(large),  PART(aligned),
+	PART(noreturn), PART(signal), PART(altstack), PART(segv),    PART(thread), PART(fork),
+	PART(kernel),   PART(mapper), PART(dlopen),   PART(plugins), PART(jit),    PART(wait),
 };
 
 static void run(const char *name)

@@ -106,6 +106,21 @@ def dlopen():
               PAGES, f"pages touched by way of {name}() ({words})")
 
 
+@case("stacks/plugins")
+def plugins():
+    """A stack through more mappings than are known at a time, one of which is then another. Nothing else
+    is looked at, so that the second stack meets the first."""
+    result = snoop("flame", "-U", "--region", "anon", "--", truth("stacks"), "plugins", str(PAGES))
+    no_errors(result)
+    at = re.findall(r"at=(\w+)", result.text())
+    check(at[-1] == at[-2], f"the plugins are at {at[-2:]}")
+    lines = [line for line in result.text().splitlines() if line.startswith("stacks;")]
+    for name, times in (("first_library", 2), ("third_library", 1)):
+        equal(sum(int(line.split()[-1]) for line in lines if re.search(
+            f";next_plugin;{name};next_plugin;inner;touch \\d+$", line)), times * PAGES,
+              f"pages touched by way of {name}() ({result.errors()}): {lines[-2:]}")
+
+
 @case("stacks/kernel")
 def kernel():
     """The kernel's accesses have its frames on top of the program's."""
