@@ -371,12 +371,16 @@ def memory_hierarchy():
     """Where the controller is mounted by itself, while no cgroup of version 2 uses it."""
     where = os.path.join("/run", "cgroup-memory")
     os.makedirs(where, exist_ok=True)
-    write("/proc/sys/vm/drop_caches", 3)    # pages that still belong to cgroups that are gone
     mount = ["mount", "-t", "cgroup", "-o", "memory", "none", where]
-    if run(mount, steady=False).status:
+
+    def mounts():
+        write("/proc/sys/vm/drop_caches", 3)    # pages that still belong to cgroups that are gone
+        return not run(mount, steady=False).status
+
+    if not mounts():
         if version() >= (6, 12):
             raise Skip("this kernel has no memory controller of version 1; a VM with 6.1 runs it")
-        wait_until(lambda: not run(mount, steady=False).status, "the memory controller mounts")
+        wait_until(mounts, "the memory controller mounts")
     try:
         yield where
     finally:
