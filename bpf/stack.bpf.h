@@ -306,7 +306,7 @@ static __always_inline void stack_keep(struct unwinding *u)
 		ss->nkept = ss->resume + n;
 		ss->kept_codes |= ss->walked_codes;
 		ss->kept_end = ss->end;
-		if (!u->walked || u->walked->task != (u64)bpf_get_current_task())
+		if (n && (!u->walked || u->walked->task != (u64)bpf_get_current_task()))
 			ss->nkept = 0; /* put aside while it was kept */
 	}
 	for (u32 i = 0; i < FS_STACK_KERNEL && i < ss->event.nkernel; i++)

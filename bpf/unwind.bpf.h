@@ -105,7 +105,13 @@ static long unwind_part(u32 i, struct unwinding *u)
 
 	if (!ss)
 		return 1;
-	bpf_loop(FS_STACK_USER + 1, unwind_frame, u, 0);
+	if (kept_match(u, ss)) { /* nothing has to be walked */
+		ss->resume = ss->match;
+	} else {
+		if (u->walked)
+			u->walked->task = (u64)bpf_get_current_task();
+		bpf_loop(FS_STACK_USER + 1, unwind_frame, u, 0);
+	}
 	if (!ss->resume || !kept)
 		return 1;
 	ss->verified = 0;
@@ -140,14 +146,12 @@ static __always_inline void stack_unwind(struct unwinding *u)
 	if (!ss->nkept)
 		ss->kept_codes = 0;
 	ss->match = ss->nkept;
-	if (u->walked)
-		u->walked->task = (u64)bpf_get_current_task();
 	bpf_loop(KEPT_FRAMES + 1, unwind_part, u, 0); /* match shrinks each time */
 	if (ss->torn || !stack_page_holds(ss)) {
 		ss->end = FS_STACK_UNREADABLE;
 		ss->keep = 0;
 	}
-	if (!u->walked || u->walked->task != (u64)bpf_get_current_task() ||
+	if (!u->walked || (ss->event.nuser && u->walked->task != (u64)bpf_get_current_task()) ||
 	    ss->end == FS_STACK_COPIED || ss->resume + ss->event.nuser > KEPT_FRAMES)
 		ss->keep = 0;
 }
