@@ -36,7 +36,8 @@ struct kept_frame {
 
 /*
  * The frames of a task's last walk, outermost first; how each was left stands in struct stack_state. In
- * two, because from Linux 6.19 on task storage has no more than 8 KiB a piece (kmalloc_nolock()).
+ * two, because newer kernels (seen on 7.2, not on 6.18) take task storage from kmalloc_nolock(), see
+ * bpf_selem_alloc() of kernel/bpf/bpf_local_storage.c, which has no more than 8 KiB a piece.
  */
 struct kept {
 	struct kept_frame frames[KEPT_FRAMES];

@@ -236,9 +236,7 @@ static void prepare_stacks(struct run *r)
 		stacks__prepare_program(r->stacks, path);
 }
 
-/*
- * Copies of stacks fill their ring in a few milliseconds, as long as others have the CPUs by turns.
- */
+/* Copies of stacks fill their ring in a few milliseconds, as long as others have the CPUs by turns. */
 #define NICE_WITH_STACKS (-15)
 
 static void take_priority(void)
