@@ -2,10 +2,12 @@
 """Registers, runs and reports cases; finds the program; builds the truth programs."""
 import argparse
 import concurrent.futures
+import ctypes
 import fnmatch
 import functools
 import glob
 import importlib
+import mmap
 import os
 import platform
 import re
@@ -218,6 +220,22 @@ def cache_truth():
             output = built[:-len(".built")]
             page_cached_copy(built, output + ".new")
             os.rename(output + ".new", output)
+            keep_cached(output)
+
+
+def keep_cached(path):
+    """Lock a file's pages, as long as the tests run: where much else is read and written meanwhile, the
+    kernel gives up pages between two runs that should differ in nothing."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int,
+                          ctypes.c_long]
+    libc.mlock.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    with open(path, "rb") as f:
+        size = os.fstat(f.fileno()).st_size
+        at = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, f.fileno(), 0)
+        if at not in (None, ctypes.c_void_p(-1).value):
+            libc.mlock(at, size)        # beyond the limit it stays as it was before
 
 
 def truth(name):

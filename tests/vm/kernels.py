@@ -7,7 +7,8 @@ from archive import Missing
 
 # name: as KERNEL= takes it; image: pattern of the package that holds vmlinuz, %s the architecture;
 # modules: the package that holds the modules, made from the first one's name, where another does;
-# required: a matrix without it has failed
+# required: a matrix without it has failed; cases: a file in tests/vm/cases/, or for one architecture
+# CASES.ARCH where there is such a file
 Row = collections.namedtuple("Row", "name image modules arches required cases")
 
 FULL, NEWEST, REFUSAL = "matrix", "newest", "refusal"     # files in tests/vm/cases/
