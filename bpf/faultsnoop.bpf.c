@@ -10,6 +10,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 const volatile struct fs_config cfg = {};
 
+#include "layout.bpf.h"
 #include "probe_fault.bpf.h"
 #include "probe_life.bpf.h"
 #include "probe_calls.bpf.h"

@@ -7,6 +7,7 @@
 #ifndef FS_PROBE_CALLS_BPF_H
 #define FS_PROBE_CALLS_BPF_H
 
+#include "layout.bpf.h"
 #include "region.bpf.h"
 #include "stack.bpf.h"
 #include "syscalls.bpf.h"
@@ -119,36 +120,191 @@ static __always_inline u64 populated_at(struct task_state *st, s64 ret)
 	return st->call_args[0];
 }
 
+/* include/uapi/asm-generic/mman-common.h */
+#define MAP_FIXED_FLAG    0x10
+#define MREMAP_FIXED_FLAG 2
+
+/* Does this advice change the VMAs themselves, and not what is in them? */
+static __always_inline bool advice_changes(u32 advice)
+{
+	return advice <= 2 || (advice >= 10 && advice <= 19);
+}
+
+static __always_inline u64 page_down(u64 addr)
+{
+	return addr & ~4095UL;
+}
+
+/* The range that a call has, or may have, changed; *to == 0: none. */
+static __always_inline void call_range(struct task_state *st, s64 ret, bool failed, u64 *from,
+				       u64 *to)
+{
+	u64 at = st->call_args[0], bytes = 0, brk = st->call_brk;
+
+	switch (st->call - 1) {
+	case FS_CALL_MMAP:
+		at = failed ? at : ret;
+		if (!failed || (st->call_args[3] & MAP_FIXED_FLAG))
+			bytes = st->call_args[1];
+		break;
+	case FS_CALL_MREMAP:
+		if (failed && (st->call_args[3] & MREMAP_FIXED_FLAG))
+			at = st->call_args[4];
+		bytes = st->call_args[1];
+		if ((failed || ret == at) && bytes < st->call_args[2])
+			bytes = st->call_args[2];
+		break;
+	case FS_CALL_BRK:
+		at = page_align(ret < brk ? ret : brk);
+		bytes = page_align(ret < brk ? brk : ret) - at;
+		break;
+	case FS_CALL_SHMAT:
+	case FS_CALL_SHMDT:
+		at = st->call == FS_CALL_SHMAT + 1 ? ret : at;
+		bytes = failed ? 0 : st->call_bytes;
+		break;
+	case FS_CALL_MADVISE:
+		bytes = advice_changes(st->call_args[2]) ? st->call_args[1] : 0;
+		break;
+	case FS_CALL_MUNMAP:
+		bytes = failed ? 0 : st->call_args[1];
+		break;
+	case FS_CALL_MPROTECT: /* these may have changed a part before they failed */
+	case FS_CALL_MLOCK:
+	case FS_CALL_MLOCK2:
+	case FS_CALL_MUNLOCK:
+		bytes = st->call_args[1];
+		break;
+	}
+	*from = page_down(at);
+	*to = bytes ? page_align(at + bytes) : 0;
+	if (*to > USER_END || *to <= *from) /* nonsense that was refused */
+		*to = 0;
+}
+
+/* What else a call has changed: told in events of its own, before that of the call. */
+static __always_inline void call_layouts(struct task_struct *task, struct task_state *st, s64 ret,
+					 bool failed)
+{
+	if (failed)
+		return;
+	if (st->call == FS_CALL_MREMAP + 1 && (u64)ret != st->call_args[0])
+		layout_send(task, ret, ret + page_align(st->call_args[2]));
+	else if (st->call == FS_CALL_MLOCKALL + 1 || st->call == FS_CALL_MUNLOCKALL + 1)
+		layout_send_all(task);
+}
+
+/* The layout that follows a call, into this CPU's room; its size in bytes. */
+static __always_inline u32 call_layout(struct task_struct *task, struct task_state *st,
+				       struct layout_room *room, s64 ret, bool failed)
+{
+	u64 from, to;
+	u32 n;
+
+	call_layouts(task, st, ret, failed);
+	call_range(st, ret, failed, &from, &to);
+	if (!to)
+		return 0;
+	n = layout_read(task_mm(task), from, to);
+	if (n > FS_LAYOUT_MAX)
+		n = 0;
+	if (room->event.layout.to < to) { /* more than one event holds */
+		layout_send(task, from, to);
+		return 0;
+	}
+	return sizeof(struct fs_layout) + n * sizeof(struct fs_vma);
+}
+
+/* What a call did, when it returns. */
+struct call_end {
+	s64 ret;
+	u32 min_flt, maj_flt;
+	u32 region_id, region;
+	u32 stack_id;
+	bool failed;
+};
+
+static __always_inline void call_fill(struct task_struct *task, struct task_state *st,
+				      struct fs_call_event *ev, const struct call_end *end)
+{
+	ev->latency_ns = st->call_ns ? ev->head.time_ns - st->call_ns : 0;
+	ev->ret = end->ret;
+	for (int i = 0; i < 6; i++)
+		ev->args[i] = st->call_args[i];
+	ev->bytes = call_bytes(task->mm, st, end->ret, end->failed);
+	ev->old_brk = st->call_brk;
+	ev->ip = user_ip(task);
+	ev->populated_min = end->min_flt;
+	ev->populated_maj = end->maj_flt;
+	ev->stack_id = end->stack_id;
+	ev->region_id = end->region_id;
+	ev->call = st->call - 1;
+	ev->flags = (end->failed ? FS_CALL_FAILED : 0) | (st->call_compat ? FS_CALL_COMPAT : 0);
+	ev->region = end->region;
+	ev->pad = 0;
+	st->call = 0;
+}
+
+/* The call with what it made of the address space. */
+static __noinline int call_send_layout(struct task_struct *task, struct task_state *st,
+				       const struct call_end *end)
+{
+	struct layout_room *room = layout_room();
+	struct fs_call_event *ev;
+	u32 size;
+
+	if (!room)
+		return 0;
+	if (st->call == FS_CALL_SHMAT + 1)
+		st->call_bytes = call_bytes(task->mm, st, end->ret, end->failed);
+	size = call_layout(task, st, room, end->ret, end->failed);
+	ev = (void *)room;
+	head_init(&ev->head, FS_EVENT_CALL, sizeof(*ev) + size);
+	if (size)
+		ev->head.time_ns = room->event.layout.time_ns;
+	call_fill(task, st, ev, end);
+	if (size)
+		ev->flags |= FS_CALL_LAYOUT;
+	size += sizeof(*ev);
+	if (size <= sizeof(*room))
+		control_send(ev, size);
+	return 0;
+}
+
 static __always_inline void call_end(struct task_struct *task, struct task_state *st, s64 ret)
 {
 	struct mm_struct *mm = task->mm;
-	u32 min_flt, maj_flt, region_id = 0, region = 0, addr, stack_id = 0;
+	struct call_end end = { .ret = ret };
 	struct fs_call_event *ev;
 	struct vma_slot *slot;
 	void *rb = control_ring();
-	bool failed;
+	u32 addr;
 	u64 at;
 
 	if (cfg.probe && st->call_compat && st->call_result && !ret &&
 	    !bpf_probe_read_user(&addr, sizeof(addr), (void *)st->call_result))
-		ret = addr;
+		end.ret = addr;
 #if defined(__TARGET_ARCH_arm64)
 	if (st->call_compat && (u64)ret < (u64)-4095L) /* its sign was extended */
-		ret = (u32)ret;
+		end.ret = (u32)end.ret;
 #endif
-	failed = call_failed(st, ret);
-	min_flt = task->min_flt - st->seen_min - st->call_min;
-	maj_flt = task->maj_flt - st->seen_maj - st->call_maj;
-	at = populated_at(st, ret);
-	if ((min_flt || maj_flt) && at && !failed) {
+	end.failed = call_failed(st, end.ret);
+	end.min_flt = task->min_flt - st->seen_min - st->call_min;
+	end.maj_flt = task->maj_flt - st->seen_maj - st->call_maj;
+	at = populated_at(st, end.ret);
+	if ((end.min_flt || end.maj_flt) && at && !end.failed) {
 		if (cfg.late && st->pending && was_counted(task, st))
 			fault_late(task, st);                    /* its VMA may be forgotten now */
 		slot = slot_at(st, region_at(task, st, mm, at)); /* sent before this event */
-		region_id = slot->region_id;
-		region = slot->region;
+		end.region_id = slot->region_id;
+		end.region = slot->region;
 	}
 	if (cfg.stacks)
-		stack_id = stack_take(0, false);
+		end.stack_id = stack_take(0, false);
+	if (cfg.layouts) {
+		call_send_layout(task, st, &end);
+		return;
+	}
 	ev = rb ? bpf_ringbuf_reserve(rb, sizeof(*ev), 0) : NULL;
 	if (!ev) {
 		count_loss(FS_LOSS_CTL_RING);
@@ -156,22 +312,7 @@ static __always_inline void call_end(struct task_struct *task, struct task_state
 		return;
 	}
 	head_init(&ev->head, FS_EVENT_CALL, sizeof(*ev));
-	ev->latency_ns = st->call_ns ? ev->head.time_ns - st->call_ns : 0;
-	ev->ret = ret;
-	for (int i = 0; i < 6; i++)
-		ev->args[i] = st->call_args[i];
-	ev->bytes = call_bytes(mm, st, ret, failed);
-	ev->old_brk = st->call_brk;
-	ev->ip = user_ip(task);
-	ev->populated_min = min_flt;
-	ev->populated_maj = maj_flt;
-	ev->stack_id = stack_id;
-	ev->region_id = region_id;
-	ev->call = st->call - 1;
-	ev->flags = (failed ? FS_CALL_FAILED : 0) | (st->call_compat ? FS_CALL_COMPAT : 0);
-	ev->region = region;
-	ev->pad = 0;
-	st->call = 0;
+	call_fill(task, st, ev, &end);
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 }
 

@@ -3,6 +3,7 @@
 #ifndef FS_PROBE_LIFE_BPF_H
 #define FS_PROBE_LIFE_BPF_H
 
+#include "layout.bpf.h"
 #include "region.bpf.h"
 #include "target.bpf.h"
 
@@ -106,6 +107,8 @@ static __always_inline void fork_send(struct task_struct *parent, struct task_st
 	}
 	kernel_string(ev.comm, sizeof(ev.comm), child->comm);
 	control_send(&ev, sizeof(ev));
+	if (!(clone_flags & CLONE_VM))
+		layout_send_all(child);
 }
 
 SEC("?tp_btf/task_newtask")
@@ -190,6 +193,7 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binp
 	kernel_string(ev->comm, sizeof(ev->comm), task->comm);
 	kernel_string(ev->path, sizeof(ev->path), KERNEL_READ(bprm, filename));
 	control_send(ev, sizeof(*ev));
+	layout_send_all(task);
 	return 0;
 }
 

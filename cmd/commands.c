@@ -41,6 +41,14 @@ static const struct example flame_examples[] = {
 	{ NULL, NULL }
 };
 
+static const struct example check_examples[] = {
+	{ "faultsnoop check -d 10 -- stress-ng --mmap 2 -t 8",
+	  "hold the model of address spaces against /proc while a program changes them" },
+	{ "faultsnoop check -p 1234 -d 5",
+	  "the same for a process; it is stopped for a moment at a time" },
+	{ NULL, NULL }
+};
+
 static const struct example features_examples[] = {
 	{ "faultsnoop features", "what this kernel and these rights allow" },
 	{ "faultsnoop features -j", "the same for a program" },
@@ -93,6 +101,20 @@ static const struct command commands[] = {
 		.bit = ON_FLAME,
 		.operand = OPERAND_PROGRAM,
 		.run = cmd_flame,
+	},
+	{
+		.name = "check",
+		.summary = "compare what is known of address spaces with /proc/PID/maps",
+		.usage = "[options] [-- PROGRAM ARG...]",
+		.description =
+			"Keeps a model of each process's address space from the mapping calls, and at "
+			"each interval stops one of the processes, takes what has come of it and "
+			"compares access, file and offset of each address with /proc/PID/maps. What "
+			"differs is printed, and the exit status is 1 then.",
+		.examples = check_examples,
+		.bit = ON_CHECK,
+		.operand = OPERAND_PROGRAM,
+		.run = cmd_check,
 	},
 	{
 		.name = "features",

@@ -42,6 +42,7 @@ void commands__log_unknown(const char *name);
 int cmd_stat(const struct options *o);
 int cmd_trace(const struct options *o);
 int cmd_flame(const struct options *o);
+int cmd_check(const struct options *o);
 int cmd_features(const struct options *o);
 int cmd_help(const struct options *o);
 

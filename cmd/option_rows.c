@@ -14,11 +14,13 @@
 
 /* clang-format off */
 
-#define ON_TARGET (ON_STAT | ON_TRACE | ON_FLAME)
-#define ON_TABLES (ON_STAT | ON_TRACE | ON_FEATURES)
-#define ON_RUN	  (ON_TABLES | ON_FLAME)
-#define ON_STACKS ON_TARGET
-#define ON_ALL	  (ON_RUN | ON_HELP)
+#define ON_FAULTS   (ON_STAT | ON_TRACE | ON_FLAME)
+#define ON_MAPPINGS (ON_TOUCHED | ON_CHURN | ON_LEAKS)
+#define ON_TARGET   (ON_FAULTS | ON_MAPPINGS | ON_MAP | ON_CHECK)
+#define ON_TABLES   (ON_STAT | ON_TRACE | ON_FEATURES | ON_MAPPINGS | ON_MAP)
+#define ON_RUN	    (ON_TARGET | ON_FEATURES)
+#define ON_STACKS   (ON_FAULTS | ON_MAPPINGS)
+#define ON_ALL	    (ON_RUN | ON_HELP)
 
 static const struct option_word fault_words[] = {
 	{ "all", "minor, major and failed", OPT_FAULTS_ALL },
@@ -192,7 +194,7 @@ static const struct option_row rows[] = {
 	{ "sort", .metavar = "COLUMN", .group = GROUP_WHAT, .commands = ON_STAT, .type = OPT_WORD,
 	  .dest = FIELD(unsigned int, stat.sort), .noun = "column", .word = sort_word,
 	  .help = "the rows with most of this first; default faults" },
-	{ "top", .metavar = "N", .group = GROUP_WHAT, .commands = ON_STAT, NUMBER(stat.top),
+	{ "top", .metavar = "N", .group = GROUP_WHAT, .commands = ON_STAT | ON_MAPPINGS, NUMBER(stat.top),
 	  .min = 1, .max = 1000000, .help = "rows of a table; default 10 in text, all in JSON and CSV" },
 	{ "format", .metavar = "FORMAT", .group = GROUP_OUTPUT, .commands = ON_FLAME,
 	  .type = OPT_WORD, .dest = FIELD(enum flame_format, flame.format), .noun = "format",
@@ -233,10 +235,10 @@ static const struct option_row rows[] = {
 	  .type = OPT_MASK, .dest = FIELD(__u64, trace.events), .noun = "event",
 	  .word = event_word, .help = "print these events only; default all" },
 	{ "pf", .short_name = 'F', .metavar = "all|min|maj", .group = GROUP_WHAT,
-	  .commands = ON_TARGET, .type = OPT_WORD, .dest = FIELD(enum opt_faults, common.faults),
+	  .commands = ON_FAULTS, .type = OPT_WORD, .dest = FIELD(enum opt_faults, common.faults),
 	  .noun = "kind of fault", .word = fault_word,
 	  .help = "all faults (the default), minor ones or major ones" },
-	{ "region", .metavar = "REGION[,REGION]", .group = GROUP_WHAT, .commands = ON_TARGET,
+	{ "region", .metavar = "REGION[,REGION]", .group = GROUP_WHAT, .commands = ON_FAULTS,
 	  .type = OPT_MASK, .dest = FIELD(__u64, common.regions), .noun = "region",
 	  .word = region_word, .help = "faults in these regions only" },
 	{ "min-latency", .metavar = "US", .group = GROUP_WHAT, .commands = ON_TRACE,
@@ -253,9 +255,14 @@ static const struct option_row rows[] = {
 	  .commands = ON_TARGET, .type = OPT_SECONDS, .dest = FIELD(__u64, common.duration_ns),
 	  .min = NS_PER_SEC / 100, .max = 31536000 * NS_PER_SEC,
 	  .help = "end after this time; default: when PROGRAM or the targets have ended, or Ctrl-C" },
-	{ "interval", .short_name = 'i', .metavar = "SEC", .group = GROUP_RUN, .commands = ON_STAT,
-	  .type = OPT_SECONDS, .dest = FIELD(__u64, common.interval_ns), .min = NS_PER_SEC / 100,
+	{ "interval", .short_name = 'i', .metavar = "SEC", .group = GROUP_RUN,
+	  .commands = ON_STAT | ON_MAPPINGS | ON_MAP, .type = OPT_SECONDS,
+	  .dest = FIELD(__u64, common.interval_ns), .min = NS_PER_SEC / 100,
 	  .max = 31536000 * NS_PER_SEC, .help = "print a report each time this much time has passed" },
+	{ "interval", .short_name = 'i', .metavar = "SEC", .group = GROUP_RUN,
+	  .commands = ON_CHECK, .type = OPT_SECONDS, .dest = FIELD(__u64, common.interval_ns),
+	  .min = NS_PER_SEC / 1000, .max = 3600 * NS_PER_SEC,
+	  .help = "look at a process each time this much time has passed; default 0.1" },
 	{ "max-events", .metavar = "N", .group = GROUP_RUN, .commands = ON_TRACE,
 	  NUMBER(trace.max_events), .min = 1, .max = ~0ULL, .help = "end after N events" },
 	{ "in-kernel", .group = GROUP_RUN, .commands = ON_STAT, FLAG(stat.in_kernel),

@@ -32,6 +32,11 @@ enum command_bit {
 	ON_FEATURES = 1 << 2,
 	ON_HELP = 1 << 3,
 	ON_FLAME = 1 << 4,
+	ON_MAP = 1 << 5,
+	ON_TOUCHED = 1 << 6,
+	ON_CHURN = 1 << 7,
+	ON_LEAKS = 1 << 8,
+	ON_CHECK = 1 << 9,
 };
 
 /* flame --mapper: what becomes of the stack that touched. */

@@ -146,9 +146,11 @@ int run__open(struct run *r, const struct options *o, struct session_opts *opts,
 
 	memset(r, 0, sizeof(*r));
 	all.stacks = opts->stacks;
+	all.layouts = opts->layouts;
 	all.opened = on_opened;
 	all.opened_ctx = r;
 	r->o = o;
+	r->wants_layouts = opts->layouts;
 	r->signal_fd = -1;
 	r->features.tracefs_fd = -1;
 	describe_target(r);
@@ -246,6 +248,42 @@ static void take_priority(void)
 		log_debug("no higher priority: %s", strerror(errno));
 }
 
+/* Of targets that live already the state is told at once, of others when they first make a call. */
+static int want_layouts(struct run *r)
+{
+	const struct options *o = r->o;
+	int err = 0;
+
+	r->layouts = true;
+	for (size_t i = 0; i < o->target.pids.n && !err; i++)
+		err = space__want_layout(r->space, o->target.pids.ids[i]);
+	for (size_t i = 0; i < o->target.tids.n && !err; i++)
+		err = space__want_layout(r->space, process_of(o->target.tids.ids[i]));
+	return err;
+}
+
+int run__tell_layouts(struct run *r)
+{
+	__u64 lost, from, to;
+	__u32 pid;
+	int err = 0;
+
+	if (!r->layouts)
+		return 0;
+	lost = session__lost_events(r->session);
+	if (lost != r->lost_events) {
+		r->lost_events = lost;
+		r->resyncs++;
+		space__doubt_layouts(r->space);
+	}
+	while (!err && space__wanted(r->space, &pid, &from, &to)) {
+		err = session__tell_layouts(r->session, pid, from, to);
+		if (err == -ESRCH)
+			err = 0; /* it has ended */
+	}
+	return err;
+}
+
 int run__start(struct run *r)
 {
 	const struct options *o = r->o;
@@ -262,6 +300,10 @@ int run__start(struct run *r)
 	err = take_snapshot(r);
 	if (err && err != -ESRCH) {
 		log_error("cannot read /proc: %s", strerror(-err));
+		return STATUS_FAILED;
+	}
+	if (r->wants_layouts && want_layouts(r)) {
+		log_error("out of memory");
 		return STATUS_FAILED;
 	}
 	if (isatty(STDERR_FILENO) && !o->target.argv)
@@ -311,6 +353,8 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 		wait = end - now < wait_max * 1000000ULL ? (int)((end - now) / 1000000) + 1 :
 							   wait_max;
 		err = session__poll(r->session, wait, sink);
+		if (!err)
+			err = run__tell_layouts(r);
 		if (!err && ferror(r->out))
 			err = -EPIPE;
 		now = clock_ns();

@@ -13,6 +13,7 @@
 #include "live/session.h"
 #include "naming.h"
 #include "options.h"
+#include "region/layout.h"
 #include "region/space.h"
 #include "stacks.h"
 
@@ -27,7 +28,10 @@ struct run {
 	char *buffer; /* of out */
 	int signal_fd;
 	sigset_t old_mask;
-	char target[128]; /* in words */
+	char target[128];            /* in words */
+	bool wants_layouts, layouts; /* address spaces are kept, and begin to be told */
+	__u64 lost_events;           /* when they were last looked at */
+	__u64 resyncs;               /* how often all address spaces were told anew for that */
 };
 
 /*
@@ -54,6 +58,9 @@ typedef int (*run_tick)(void *ctx, __u64 interval_ns);
  * said so. Then stop, and deliver what was left. 0, or what ended it: -errno, or the sink's word.
  */
 int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void *ctx);
+
+/* Have the state of address spaces told where it is in doubt: after a poll. 0 or -errno. */
+int run__tell_layouts(struct run *r);
 
 /* Apply a control event: what the session must know of it, then the processes. 0 or -ENOMEM. */
 int run__event(struct run *r, const struct fs_head *ev);

@@ -65,7 +65,7 @@ struct fs_config {
 	__u8 stacks;        /* take the stacks of faults and calls */
 	__u8 user_stacks;   /* their user part */
 	__u8 kernel_stacks; /* their kernel part */
-	__u8 pad[1];
+	__u8 layouts;       /* tell what mapping calls, execve and fork make of address spaces */
 };
 
 /* How page tables are reached: found by the loader once the programs are loaded. */

@@ -56,6 +56,7 @@ enum fs_event_kind {
 	FS_EVENT_RENAME,
 	FS_EVENT_STACK,
 	FS_EVENT_CODE,
+	FS_EVENT_LAYOUT,
 	FS_EVENT_NR
 };
 
@@ -116,9 +117,50 @@ struct fs_file_event {
 	char path[]; /* up to FS_PATH_MAX bytes */
 };
 
+/* A VMA, as far as it lies in a range. */
+struct fs_vma {
+	__u64 start, end; /* [start, end) */
+	__u64 pgoff;      /* of start, in pages */
+	__u32 vm_flags;   /* VM_* bits 0-31 */
+	__u32 file_id;    /* fs_file_event.id, 0: no file, or it could not be sent */
+	__u32 region;     /* enum fs_region: base; heap also where bss is merged with it */
+	__u32 pad;
+};
+
+enum fs_layout_flag {
+	FS_LAYOUT_UNSURE = 1 << 0, /* it was being changed: what is said may be half of a change */
+	FS_LAYOUT_WHOLE = 1 << 1,  /* first part of what is told of a whole address space */
+	FS_LAYOUT_CUT = 1 << 2,    /* [from, to) ends before what was to be told */
+};
+
+/* What is mapped in a range: between the VMAs is nothing. */
+struct fs_layout {
+	__u64 time_ns;  /* CLOCK_MONOTONIC: it was so then */
+	__u64 from, to; /* [from, to) */
+	__u32 n;
+	__u32 flags; /* enum fs_layout_flag */
+		     /* struct fs_vma vma[n]; by rising address */
+};
+
+#define FS_LAYOUT_MAX 32 /* VMAs in one event */
+
+/*
+ * What is mapped in a range of an address space, in an event of its own. head.time_ns is
+ * layout.time_ns, head.pid the process that has it.
+ */
+struct fs_layout_event {
+	struct fs_head head;
+	__u64 mm;
+	__u64 image; /* of the process */
+	__u64 start_brk, start_stack;
+	struct fs_layout layout;
+};
+
 enum fs_call_flag {
 	FS_CALL_FAILED = 1 << 0,
 	FS_CALL_COMPAT = 1 << 1, /* made by a 32-bit task, numbers translated */
+	FS_CALL_LAYOUT =
+		1 << 2, /* a struct fs_layout follows: the state of what the call affects */
 };
 
 /* A mapping call, written when it returns. */
@@ -259,6 +301,9 @@ _Static_assert(sizeof(struct fs_head) == 24, "wire layout");
 _Static_assert(sizeof(struct fs_region_event) == 216, "wire layout");
 _Static_assert(sizeof(struct fs_file_event) == 64, "wire layout");
 _Static_assert(sizeof(struct fs_call_event) == 136, "wire layout");
+_Static_assert(sizeof(struct fs_vma) == 40, "wire layout");
+_Static_assert(sizeof(struct fs_layout) == 32, "wire layout");
+_Static_assert(sizeof(struct fs_layout_event) == 24 + 64, "wire layout");
 _Static_assert(sizeof(struct fs_exec_event) == 24 + 64 + FS_COMM_LEN + 256, "wire layout");
 _Static_assert(sizeof(struct fs_fork_event) == 24 + 48 + FS_COMM_LEN, "wire layout");
 _Static_assert(sizeof(struct fs_exit_event) == 24 + 40, "wire layout");

@@ -111,6 +111,7 @@ void session__choose_programs(struct session *s)
 	want(k->progs.raw_enter, raw);
 	want(k->progs.raw_exit, raw);
 	want(k->progs.tell_pid, in_pid_namespace());
+	want(k->progs.tell_layout, s->opts.layouts);
 	want(k->progs.cell_command, s->opts.in_kernel);
 	want(k->progs.note_spans, s->opts.in_kernel);
 	want(k->progs.note_table, s->opts.stacks);

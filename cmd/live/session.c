@@ -134,6 +134,7 @@ static enum session_result configure(struct session *s)
 	cfg->stacks = o->stacks;
 	cfg->user_stacks = o->user_stacks;
 	cfg->kernel_stacks = o->kernel_stacks;
+	cfg->layouts = o->layouts;
 	cfg->calls_native = features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS);
 	size_rings(s, cfg);
 	s->shards = cfg->shards;
@@ -449,6 +450,15 @@ int session__push_table(struct session *s, const struct fs_file_key *key,
 	if (bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.note_table), &run))
 		return -errno;
 	return (int)run.retval;
+}
+
+__u64 session__lost_events(const struct session *s)
+{
+	__u64 sum = 0;
+
+	for (__u32 cpu = 0; cpu < s->ncpus; cpu++)
+		sum += stream__cpu(s->stream, cpu)->lost[FS_LOSS_CTL_RING];
+	return sum;
 }
 
 void session__counters(struct session *s, struct session_counters *out)

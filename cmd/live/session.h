@@ -36,6 +36,7 @@ struct session_opts {
 	bool in_kernel;
 	bool stacks; /* of faults and calls: their user part, their kernel part */
 	bool user_stacks, kernel_stacks;
+	bool layouts;     /* what calls, execve and fork make of address spaces */
 	__u64 ring_bytes; /* 0: the default */
 	int wake_fd;      /* session__poll() returns when it is readable; -1: none */
 };
@@ -92,6 +93,13 @@ void session__meet_compat(struct session *s, bool early);
 /* Stop counting; what was counted can still be drained and read. */
 void session__stop(struct session *s);
 
+/*
+ * Have the state of a process's address space told, or with pid 0 that of each target: events of
+ * kind FS_EVENT_LAYOUT that are delivered by the next poll. Only addresses [from, to); 0, 0: all.
+ * Not to be called while events are delivered. 0, -ESRCH where the process has gone, or -errno.
+ */
+int session__tell_layouts(struct session *s, __u32 pid, __u64 from, __u64 to);
+
 /* Tell the kernel side where the regions of a file are (in-kernel aggregation). */
 void session__push_spans(struct session *s, const struct fs_file_key *key,
 			 const struct fs_elf_spans *spans);
@@ -124,6 +132,9 @@ struct session_counters {
 	__u64 lost[FS_LOSS_NR];
 };
 void session__counters(struct session *s, struct session_counters *out);
+
+/* Control events that found no room, since the start. */
+__u64 session__lost_events(const struct session *s);
 
 /* Takes what a cell has counted since it was last delivered. */
 typedef int (*cell_fn)(void *ctx, const struct fs_cell_key *key, const struct fs_cell *cell);

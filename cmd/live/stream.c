@@ -127,6 +127,11 @@ static int collect_all(struct stream *st)
 	return 0;
 }
 
+int stream__put(struct stream *st, const struct fs_head *ev)
+{
+	return arena__add(&st->arena, ev, ev->size);
+}
+
 void stream__collect(struct stream *st)
 {
 	if (!st->delivering)

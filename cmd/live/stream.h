@@ -48,6 +48,12 @@ void stream__close(struct stream *st);
 int stream__drain(struct stream *st, const struct event_sink *sink, bool last);
 
 /*
+ * Put in an event that came by another way than the rings; it is delivered by the next drain, in the
+ * order of its time. Not to be called during one. 0 or -ENOMEM.
+ */
+int stream__put(struct stream *st, const struct fs_head *ev);
+
+/*
  * Empty the rings of control events while stream__drain() delivers one: for the next drain. Beyond
  * 64 MiB they are left full; that there is no memory the drain at hand returns.
  */

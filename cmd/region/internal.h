@@ -8,6 +8,8 @@
 #include <uthash.h>
 
 #include "base/proc.h"
+#include "region/layout.h"
+#include "region/pages.h"
 #include "region/ranges.h"
 #include "region/space.h"
 
@@ -70,6 +72,14 @@ struct mm {
 	size_t nbss, bss_room;
 	struct bss *bss;       /* not overlapping, in no order */
 	struct ranges mappers; /* struct mapper */
+	/* where layouts are told: */
+	struct ranges vmas; /* struct vma */
+	struct pages pages;
+	struct origin *origins;
+	__u64 start_brk;
+	__u64 doubt_from, doubt_to; /* the state there is wanted; doubt_to 0: nowhere */
+	__u32 argument_pages;       /* of execve, until the stack is known */
+	bool known;                 /* all of it has been told */
 };
 
 struct mm *mm__new(void);
@@ -93,9 +103,8 @@ const struct bss *mm__bss(const struct mm *mm, __u64 addr);
  */
 struct mm *mm__successor(const struct mm *mm, __u64 id);
 
-/* Mappers as a mapping call has changed them, and a copy of all. 0 or -ENOMEM. */
+/* Mappers as a mapping call has changed them. 0 or -ENOMEM. */
 int mappers__call(struct mm *mm, const struct fs_call_event *ev);
-int mappers__copy(struct mm *to, const struct mm *from);
 
 /* ---- processes -------------------------------------------------------------------------------- */
 
@@ -213,6 +222,11 @@ struct space {
 	struct image **images; /* all, in order of birth */
 	size_t nimages, images_room;
 
+	struct layout_watch *watches;
+	size_t nwatches;
+	__u32 *wanted; /* pids whose layout is to be told */
+	size_t nwanted, wanted_room;
+
 	/* Last images and threads asked for, by the low bits of their number. */
 	struct image *image_cache[CACHE_SIZE];
 	struct thread *thread_cache[CACHE_SIZE];
@@ -271,6 +285,27 @@ struct named_file *file__of_map(struct space *sp, const struct proc_map *map, __
 
 int code__event(struct space *sp, const struct fs_code_event *ev);
 void code__free(struct space *sp);
+
+/* layout.c */
+
+#define USER_END (1ULL << 63) /* no address space reaches as far */
+
+int layout__event(struct space *sp, const struct fs_layout_event *ev);
+int layout__call(struct space *sp, struct image *im, const struct fs_call_event *ev);
+/* A child's address space, as the parent's is known to be; `to` is new. 0 or -ENOMEM. */
+int layout__fork(struct mm *to, const struct mm *from);
+/* The image has ended: its last memory is told, unless another one shares it. */
+void layout__end(struct space *sp, struct image *im, __u64 time_ns);
+void layout__free(struct mm *mm);
+
+struct origin *mm__new_origin(struct mm *mm, enum origin_kind kind, __u64 time_ns);
+/* The origin of a VMA, made where there is none. NULL: out of memory. */
+struct origin *vma__origin(struct image *im, struct vma *v, __u64 time_ns);
+
+/* layout_pages.c */
+
+/* A call that worked: pages that it made present, or took away. 0 or -ENOMEM. */
+int layout__pages_call(struct space *sp, struct image *im, const struct fs_call_event *ev);
 
 /* place.c */
 

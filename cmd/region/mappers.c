@@ -58,16 +58,6 @@ int mappers__call(struct mm *mm, const struct fs_call_event *ev)
 	return 0;
 }
 
-int mappers__copy(struct mm *to, const struct mm *from)
-{
-	int err = 0;
-
-	to->mappers.size = sizeof(struct mapper);
-	for (size_t i = 0; i < from->mappers.n && !err; i++)
-		err = ranges__add(&to->mappers, ranges__at(&from->mappers, i));
-	return err;
-}
-
 __u32 space__mapper(struct space *sp, __u32 pid, __u64 addr)
 {
 	const struct image *im = image__find(sp, pid);

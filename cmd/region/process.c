@@ -139,6 +139,7 @@ static void image__end(struct space *sp, struct image *im, __u64 time_ns, bool k
 		im->p.alive = false;
 		im->p.end_ns = time_ns;
 	}
+	layout__end(sp, im, time_ns);
 	for (t = im->threads; t; t = next) {
 		next = t->next;
 		thread__drop_stack(t);
@@ -275,8 +276,11 @@ int process__fork(struct space *sp, const struct fs_fork_event *ev)
 	}
 	/* fork(2) copies the memory and the calling thread, which goes on using its stack */
 	parent = image__find(sp, ev->head.pid);
-	if (parent && parent->mm && parent->mm->mappers.n &&
-	    (!image__mm(im) || mappers__copy(im->mm, parent->mm)))
+	if (parent && parent->mm && ranges__count(&parent->mm->mappers) &&
+	    (!image__mm(im) || ranges__copy(&im->mm->mappers, &parent->mm->mappers)))
+		return -ENOMEM;
+	if (sp->ops.layouts && parent && parent->mm && parent->mm->known &&
+	    (!image__mm(im) || layout__fork(im->mm, parent->mm)))
 		return -ENOMEM;
 	caller = thread__find(sp, ev->head.tid);
 	if (!parent || !parent->mm || !caller || caller->image != parent || !caller->stack_sp)
@@ -310,6 +314,11 @@ int process__exec(struct space *sp, const struct fs_exec_event *ev)
 		return -ENOMEM;
 	t->base = before;
 	im->complete = true;
+	if (!sp->ops.layouts)
+		return 0;
+	if (!image__mm(im))
+		return -ENOMEM;
+	im->mm->argument_pages = ev->args_populated;
 	return 0;
 }
 

@@ -22,10 +22,13 @@ void space__free(struct space *sp)
 {
 	if (!sp)
 		return;
+	sp->nwatches = 0; /* they may be gone */
 	HASH_CLEAR(hh, sp->by_pid);
 	for (size_t i = 0; i < sp->nimages; i++)
 		image__free(sp, sp->images[i]);
 	free(sp->images);
+	free(sp->watches);
+	free(sp->wanted);
 	code__free(sp);
 	places__free(sp);
 	files__free(sp);
@@ -35,13 +38,16 @@ void space__free(struct space *sp)
 static int call_event(struct space *sp, const struct fs_call_event *ev)
 {
 	struct image *im = image__get(sp, ev->head.pid);
+	int err = 0;
 
 	if (!im)
 		return -ENOMEM;
 	im->p.target = true;
 	place__call_event(sp, ev);
-	if (!sp->ops.stacks || (ev->flags & FS_CALL_FAILED))
-		return 0;
+	if (sp->ops.layouts)
+		err = layout__call(sp, im, ev);
+	if (err || !sp->ops.stacks || (ev->flags & FS_CALL_FAILED))
+		return err;
 	return image__mm(im) ? mappers__call(im->mm, ev) : -ENOMEM;
 }
 
@@ -55,6 +61,7 @@ static const size_t event_sizes[FS_EVENT_NR] = {
 	[FS_EVENT_EXIT] = sizeof(struct fs_exit_event),
 	[FS_EVENT_RENAME] = sizeof(struct fs_rename_event),
 	[FS_EVENT_CODE] = sizeof(struct fs_code_event),
+	[FS_EVENT_LAYOUT] = sizeof(struct fs_layout_event),
 };
 
 int space__event(struct space *sp, const struct fs_head *ev)
@@ -78,6 +85,8 @@ int space__event(struct space *sp, const struct fs_head *ev)
 		return process__rename(sp, (const struct fs_rename_event *)ev);
 	case FS_EVENT_CODE:
 		return code__event(sp, (const struct fs_code_event *)ev);
+	case FS_EVENT_LAYOUT:
+		return layout__event(sp, (const struct fs_layout_event *)ev);
 	}
 	return 0;
 }

@@ -68,7 +68,8 @@ struct place {
 
 struct space_ops {
 	void *ctx;
-	bool stacks; /* are taken: files of code are opened, and who mapped what is kept */
+	bool stacks;  /* are taken: files of code are opened, and who mapped what is kept */
+	bool layouts; /* are told: address spaces are kept, see layout.h */
 	void *opened_ctx;
 	/*
 	 * An object has been opened for the first time, or, fd -1, cannot be opened. fd is valid during

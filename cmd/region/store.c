@@ -58,6 +58,7 @@ void mm__put(struct mm *mm)
 	free(mm->stacks);
 	free(mm->bss);
 	ranges__free(&mm->mappers);
+	layout__free(mm);
 	free(mm);
 }
 

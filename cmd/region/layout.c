@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Address spaces by the states that the kernel side tells. A state says what is mapped in a range at
+ * a time; events come in the order of these times, so that the last one is right, whatever order
+ * the calls took effect in.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "region/internal.h"
+#include "region/layout.h"
+
+#define PAGE         4096ULL
+#define VM_SOFTDIRTY 0x08000000U
+
+/* What is being done to an address space. */
+struct change {
+	struct space *sp;
+	struct image *im;
+	struct mm *mm;
+	const struct fs_call_event *by; /* NULL: no call */
+	struct origin *origin;          /* of what is new; NULL: not known */
+	__u64 time_ns;
+	int err;
+};
+
+/* ---- origins ---------------------------------------------------------------------------------- */
+
+struct origin *mm__new_origin(struct mm *mm, enum origin_kind kind, __u64 time_ns)
+{
+	struct origin *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->kind = kind;
+	o->call = FS_CALL_NR;
+	o->time_ns = time_ns;
+	o->start = ~0ULL;
+	o->next = mm->origins;
+	if (o->next)
+		o->next->prev = o;
+	mm->origins = o;
+	return o;
+}
+
+static void origin__free(struct mm *mm, struct origin *o)
+{
+	if (o->prev)
+		o->prev->next = o->next;
+	else
+		mm->origins = o->next;
+	if (o->next)
+		o->next->prev = o->prev;
+	free(o);
+}
+
+void origin__grow(struct origin *o, const struct vma *v, __u64 bytes)
+{
+	o->bytes += bytes;
+	o->live += bytes;
+	if (v->start < o->start)
+		o->start = v->start;
+	o->file_id = v->file_id;
+	o->region = v->region;
+}
+
+struct origin *vma__origin(struct image *im, struct vma *v, __u64 time_ns)
+{
+	bool before = !im->p.start_ns;
+	struct origin *o = v->origin;
+
+	if (o)
+		return o;
+	o = mm__new_origin(im->mm, before ? ORIGIN_BEFORE : ORIGIN_EXEC,
+			   before ? time_ns : im->p.start_ns);
+	if (!o)
+		return NULL;
+	v->origin = o;
+	origin__grow(o, v, v->end - v->start);
+	return o;
+}
+
+/* [start, end) of a VMA is mapped no more. */
+static void unmap_part(struct change *c, const struct vma *v, __u64 start, __u64 end)
+{
+	__u64 here = pages__count(&c->mm->pages, PAGES_HERE, start, end);
+	struct origin *o = v->origin;
+
+	for (int set = 0; set < PAGE_SETS; set++)
+		pages__clear(&c->mm->pages, set, start, end);
+	if (!o)
+		return;
+	o->live -= end - start;
+	o->pages.unmapped += here;
+	for (size_t i = 0; i < c->sp->nwatches; i++)
+		if (c->sp->watches[i].unmapped)
+			c->sp->watches[i].unmapped(c->sp->watches[i].ctx, &c->im->p, o, start, end,
+						   here, c->by, c->time_ns);
+	if (!o->live)
+		origin__free(c->mm, o);
+}
+
+/* ---- states ----------------------------------------------------------------------------------- */
+
+static void vma__of_wire(struct vma *v, const struct fs_vma *w)
+{
+	*v = (struct vma){ .start = w->start,
+			   .end = w->end,
+			   .bias = w->start - w->pgoff * PAGE,
+			   .vm_flags = w->vm_flags & ~VM_SOFTDIRTY,
+			   .file_id = w->file_id,
+			   .region = w->region };
+}
+
+/* Are two neighbours one, to who asks what is mapped? */
+static bool vma__same(const void *a, const void *b)
+{
+	const struct vma *x = a, *y = b;
+
+	return x->origin == y->origin && x->vm_flags == y->vm_flags && x->file_id == y->file_id &&
+	       x->region == y->region && (!x->file_id || x->bias == y->bias);
+}
+
+/* Put in [start, end) of a new VMA. */
+static void put(struct change *c, const struct vma *new, __u64 start, __u64 end,
+		struct origin *origin)
+{
+	struct vma v = *new;
+	int err;
+
+	v.start = start;
+	v.end = end;
+	v.origin = origin;
+	err = ranges__add(&c->mm->vmas, &v);
+	if (err)
+		c->err = err;
+}
+
+/* What is new in [start, end): no one mapped it before. */
+static void put_new(struct change *c, const struct vma *new, __u64 start, __u64 end)
+{
+	if (c->origin)
+		origin__grow(c->origin, new, end - start);
+	put(c, new, start, end, c->origin);
+	for (size_t i = 0; c->origin && i < c->sp->nwatches; i++)
+		if (c->sp->watches[i].mapped)
+			c->sp->watches[i].mapped(c->sp->watches[i].ctx, &c->im->p, c->origin, start,
+						 end);
+}
+
+/* Unmap what the model has in [start, end). */
+static void clear(struct change *c, __u64 start, __u64 end)
+{
+	const struct vma *v;
+	struct vma old;
+
+	while (start < end && (v = ranges__after(&c->mm->vmas, start)) && v->start < end) {
+		old = *v;
+		if (old.start < start)
+			old.start = start;
+		if (old.end > end)
+			old.end = end;
+		c->err = ranges__del(&c->mm->vmas, old.start, old.end);
+		if (c->err)
+			return;
+		unmap_part(c, &old, old.start, old.end);
+		start = old.end;
+	}
+}
+
+/* A VMA as the kernel has it: parts that were mapped before keep their origin. */
+static void apply_vma(struct change *c, const struct vma *new)
+{
+	__u64 at = new->start, end;
+	const struct vma *v;
+	struct origin *origin;
+
+	while (at < new->end && !c->err) {
+		v = ranges__after(&c->mm->vmas, at);
+		if (!v || v->start >= new->end) {
+			put_new(c, new, at, new->end);
+			return;
+		}
+		if (v->start > at) {
+			end = v->start;
+			put_new(c, new, at, end);
+		} else {
+			end = v->end < new->end ? v->end : new->end;
+			origin = v->origin;
+			if (v->start == new->start && v->end == new->end && v->bias == new->bias &&
+			    v->vm_flags == new->vm_flags && v->file_id == new->file_id)
+				return;
+			put(c, new, at, end, origin);
+		}
+		at = end;
+	}
+}
+
+static void apply(struct change *c, const struct fs_layout *l, bool fresh)
+{
+	const struct fs_vma *w = (const void *)(l + 1);
+	__u64 at = l->from;
+	struct vma v;
+
+	if (fresh)
+		clear(c, l->from, l->to);
+	for (__u32 i = 0; i < l->n && !c->err; i++, w++) {
+		if (w->start < at || w->end <= w->start || w->end > l->to)
+			return; /* damaged */
+		vma__of_wire(&v, w);
+		clear(c, at, v.start);
+		if (!c->err)
+			apply_vma(c, &v);
+		at = v.end;
+	}
+	if (!c->err)
+		clear(c, at, l->to);
+	ranges__merge(&c->mm->vmas, l->from, l->to, vma__same);
+}
+
+/* ---- whose state is wanted -------------------------------------------------------------------- */
+
+static int want(struct space *sp, struct image *im, __u64 from, __u64 to)
+{
+	struct mm *mm = image__mm(im);
+	struct image **more;
+
+	if (!mm)
+		return -ENOMEM;
+	if (mm->doubt_to) {
+		mm->doubt_from = from < mm->doubt_from ? from : mm->doubt_from;
+		mm->doubt_to = to > mm->doubt_to ? to : mm->doubt_to;
+		return 0;
+	}
+	more = with_room(sp->wanted, sp->nwanted, &sp->wanted_room, sizeof(__u32));
+	if (!more)
+		return -ENOMEM;
+	sp->wanted = (__u32 *)more;
+	sp->wanted[sp->nwanted++] = im->p.pid;
+	mm->doubt_from = from;
+	mm->doubt_to = to;
+	return 0;
+}
+
+int space__want_layout(struct space *sp, __u32 pid)
+{
+	struct image *im = image__get(sp, pid);
+
+	return im ? want(sp, im, 0, USER_END) : -ENOMEM;
+}
+
+void space__doubt_layouts(struct space *sp)
+{
+	struct image *im, *next;
+
+	HASH_ITER (hh, sp->by_pid, im, next)
+		if (im->p.alive && im->mm && im->mm->known)
+			want(sp, im, 0, USER_END);
+}
+
+bool space__wanted(struct space *sp, __u32 *pid, __u64 *from, __u64 *to)
+{
+	struct image *im;
+
+	while (sp->nwanted) {
+		im = image__find(sp, sp->wanted[--sp->nwanted]);
+		if (!im || !im->mm || !im->mm->doubt_to)
+			continue;
+		*pid = im->p.pid;
+		*from = im->mm->doubt_from;
+		*to = im->mm->doubt_to;
+		im->mm->doubt_from = im->mm->doubt_to = 0;
+		if (im->p.alive)
+			return true;
+	}
+	return false;
+}
+
+bool space__layout_known(struct space *sp, __u32 pid)
+{
+	const struct image *im = image__find(sp, pid);
+
+	return im && im->mm && im->mm->known && !im->mm->doubt_to;
+}
+
+/* ---- events ----------------------------------------------------------------------------------- */
+
+/* execve's arguments, which the kernel has put at the end of the stack before there was a VMA. */
+static void populate_arguments(struct mm *mm, __u64 start_stack)
+{
+	struct vma *v = ranges__find(&mm->vmas, start_stack);
+	__u64 bytes = mm->argument_pages * PAGE, n = 0;
+	struct origin *o;
+
+	if (!mm->argument_pages || !v || v->end - v->start < bytes)
+		return;
+	mm->argument_pages = 0;
+	for (int set = 0; set < PAGE_SETS; set++)
+		pages__set(&mm->pages, set, v->end - bytes, v->end, set == PAGES_ANON ? &n : NULL);
+	o = v->origin;
+	if (o)
+		o->pages.populated += n;
+}
+
+int layout__event(struct space *sp, const struct fs_layout_event *ev)
+{
+	struct change c = { .sp = sp,
+			    .im = image__get(sp, ev->head.pid),
+			    .time_ns = ev->head.time_ns };
+	const struct fs_layout *l = &ev->layout;
+
+	if (!c.im)
+		return -ENOMEM;
+	if (!c.im->p.alive || ev->head.time_ns < c.im->p.start_ns ||
+	    (ev->head.size - sizeof(*ev)) / sizeof(struct fs_vma) < l->n)
+		return 0;
+	c.mm = image__mm(c.im);
+	if (!c.mm)
+		return -ENOMEM;
+	c.mm->vmas.size = sizeof(struct vma);
+	c.mm->start_brk = ev->start_brk;
+	apply(&c, l, false);
+	if (l->to >= USER_END)
+		c.mm->known = true;
+	if (c.im->p.start_ns && c.mm->argument_pages) {
+		struct vma *v = ranges__find(&c.mm->vmas, ev->start_stack);
+
+		if (v && vma__origin(c.im, v, ev->head.time_ns))
+			populate_arguments(c.mm, ev->start_stack);
+	}
+	if (!c.err && (l->flags & FS_LAYOUT_UNSURE))
+		c.err = want(sp, c.im, l->from, l->to);
+	return c.err;
+}
+
+/* The call's own origin, where it maps something. */
+static struct origin *call_origin(struct change *c, const struct fs_call_event *ev)
+{
+	struct origin *o;
+
+	if (ev->call != FS_CALL_MMAP && ev->call != FS_CALL_SHMAT && ev->call != FS_CALL_BRK &&
+	    ev->call != FS_CALL_MREMAP)
+		return NULL;
+	o = mm__new_origin(c->mm, ORIGIN_CALL, ev->head.time_ns);
+	if (!o) {
+		c->err = -ENOMEM;
+		return NULL;
+	}
+	o->call = ev->call;
+	o->stack_id = ev->stack_id;
+	o->tid = ev->head.tid;
+	return o;
+}
+
+static __u64 page_up(__u64 v)
+{
+	return (v + PAGE - 1) & ~(PAGE - 1);
+}
+
+/*
+ * What was at `from` is at `to` now: its origin and its pages go with it. The state of the new range
+ * has been told before, that of the old one comes after.
+ */
+static void move(struct change *c, const struct fs_call_event *ev)
+{
+	__u64 from = ev->args[0], to = ev->ret, bytes = page_up(ev->args[1]), part;
+	struct vma *v, *new, old;
+
+	if (bytes > page_up(ev->args[2]))
+		bytes = page_up(ev->args[2]);
+	c->err = pages__move(&c->mm->pages, from, to, bytes);
+	for (__u64 at = from; !c->err && at < from + bytes; at = old.end) {
+		v = ranges__after(&c->mm->vmas, at);
+		if (!v || v->start >= from + bytes)
+			return;
+		old = *v;
+		if (old.start < at)
+			old.start = at;
+		if (old.end > from + bytes)
+			old.end = from + bytes;
+		if (!old.origin)
+			continue;
+		new = ranges__after(&c->mm->vmas, to + (old.start - from));
+		if (!new || new->start > to + (old.start - from) || new->origin)
+			continue;
+		part = old.end - old.start;
+		if (new->end - new->start < part)
+			part = new->end - new->start;
+		old.origin->live += part;
+		put(c, new, to + (old.start - from), to + (old.start - from) + part, old.origin);
+	}
+	(void)0;
+}
+
+int layout__call(struct space *sp, struct image *im, const struct fs_call_event *ev)
+{
+	const struct fs_layout *l = (const void *)(ev + 1);
+	bool has = ev->flags & FS_CALL_LAYOUT, ok = !(ev->flags & FS_CALL_FAILED);
+	struct change c = { .sp = sp, .im = im, .by = ev, .time_ns = ev->head.time_ns };
+	size_t room = ev->head.size - sizeof(*ev);
+
+	if (has && (room < sizeof(*l) || (room - sizeof(*l)) / sizeof(struct fs_vma) < l->n))
+		return 0;
+	if (!im->p.alive || ev->head.time_ns < im->p.start_ns)
+		return 0;
+	c.mm = image__mm(im);
+	if (!c.mm)
+		return -ENOMEM;
+	c.mm->vmas.size = sizeof(struct vma);
+	if (!c.mm->known && !c.mm->doubt_to)
+		c.err = want(sp, im, 0, USER_END);
+	if (!c.err && ok)
+		c.origin = call_origin(&c, ev);
+	if (!c.err && ok && ev->call == FS_CALL_MREMAP && ev->ret != (__s64)ev->args[0])
+		move(&c, ev);
+	if (!c.err && has)
+		apply(&c, l, ok && (ev->call == FS_CALL_MMAP || ev->call == FS_CALL_SHMAT));
+	if (c.origin && !c.origin->live)
+		origin__free(c.mm, c.origin);
+	if (!c.err && ok)
+		c.err = layout__pages_call(sp, im, ev);
+	if (!c.err && has && (l->flags & FS_LAYOUT_UNSURE))
+		c.err = want(sp, im, l->from, l->to);
+	return c.err;
+}
+
+/* ---- lives ------------------------------------------------------------------------------------ */
+
+static int copy_vma(struct mm *to, const struct vma *v)
+{
+	struct vma new = *v;
+	struct origin *o = v->origin;
+
+	if (o && !o->copy) {
+		o->copy = mm__new_origin(to, o->kind, o->time_ns);
+		if (!o->copy)
+			return -ENOMEM;
+		o->copy->call = o->call;
+		o->copy->stack_id = o->stack_id;
+		o->copy->tid = o->tid;
+		o->copy->inherited = true;
+	}
+	new.origin = o ? o->copy : NULL;
+	if (o)
+		origin__grow(o->copy, v, v->end - v->start);
+	return ranges__add(&to->vmas, &new);
+}
+
+#define VM_DONTCOPY   0x00020000U
+#define VM_WIPEONFORK 0x02000000U
+#define VM_SHARED     0x00000008U
+
+static int copy_pages(struct mm *to, const struct mm *from, struct vma *v)
+{
+	__u64 n;
+	int err;
+
+	if (v->vm_flags & (VM_WIPEONFORK | VM_SHARED))
+		return 0;
+	err = pages__copy(&to->pages, &from->pages, PAGES_ANON, v->start, v->end);
+	n = pages__count(&to->pages, PAGES_ANON, v->start, v->end);
+	if (v->origin)
+		v->origin->pages.inherited += n;
+	return err;
+}
+
+int layout__fork(struct mm *to, const struct mm *from)
+{
+	const struct vma *v;
+	int err = 0;
+
+	to->vmas.size = sizeof(struct vma);
+	to->start_brk = from->start_brk;
+	for (__u64 at = 0; !err && (v = ranges__after(&from->vmas, at)); at = v->end) {
+		if (v->vm_flags & VM_DONTCOPY)
+			continue;
+		err = copy_vma(to, v);
+		if (!err)
+			err = copy_pages(to, from, ranges__find(&to->vmas, v->start));
+	}
+	for (struct origin *o = from->origins; o; o = o->next)
+		o->copy = NULL;
+	return err;
+}
+
+void layout__end(struct space *sp, struct image *im, __u64 time_ns)
+{
+	struct change c = { .sp = sp, .im = im, .mm = im->mm, .time_ns = time_ns };
+	struct vma *v;
+	__u64 at;
+
+	if (!im->mm || im->mm->users > 1)
+		return;
+	for (at = 0; (v = ranges__after(&im->mm->vmas, at)); at = v->end)
+		if (v->origin)
+			unmap_part(&c, v, v->start, v->end);
+	ranges__free(&im->mm->vmas);
+}
+
+void layout__free(struct mm *mm)
+{
+	while (mm->origins)
+		origin__free(mm, mm->origins);
+	ranges__free(&mm->vmas);
+	pages__free(&mm->pages);
+}
+
+/* ---- questions -------------------------------------------------------------------------------- */
+
+int space__watch(struct space *sp, const struct layout_watch *w)
+{
+	struct layout_watch *more = reallocarray(sp->watches, sp->nwatches + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	sp->watches = more;
+	sp->watches[sp->nwatches++] = *w;
+	return 0;
+}
+
+const struct vma *space__vma(struct space *sp, __u32 pid, __u64 addr)
+{
+	const struct image *im = image__find(sp, pid);
+
+	return im && im->mm ? ranges__after(&im->mm->vmas, addr) : NULL;
+}
+
+const struct origin *space__origins(struct space *sp, __u32 pid)
+{
+	const struct image *im = image__find(sp, pid);
+
+	return im && im->mm ? im->mm->origins : NULL;
+}
+
+__u64 space__layout_bytes(struct space *sp, __u64 *vmas)
+{
+	__u64 bytes = 0;
+	struct image *im, *next;
+
+	*vmas = 0;
+	HASH_ITER (hh, sp->by_pid, im, next) {
+		if (!im->mm)
+			continue;
+		*vmas += ranges__count(&im->mm->vmas);
+		bytes += sizeof(*im->mm) + ranges__bytes(&im->mm->vmas) +
+			 pages__bytes(&im->mm->pages);
+		for (const struct origin *o = im->mm->origins; o; o = o->next)
+			bytes += sizeof(*o);
+	}
+	return bytes;
+}
