@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/kind_names.h"
-#include "base/text.h"
 #include "base/units.h"
-#include "output/frames.h"
+#include "output/report.h"
 #include "output/stat_csv.h"
 
 typedef unsigned long long ull;
@@ -18,11 +14,6 @@ static const char figures[] = "faults,minor,major,failed,kernel,bytes,populated,
 static const struct stat_by *table_of(const struct stat_report *report)
 {
 	return report->by ? report->by : &stat_by_default;
-}
-
-static int done(FILE *f)
-{
-	return fflush(f) || ferror(f) ? -EIO : 0;
 }
 
 int stat_csv__header(FILE *f, const struct stat_report *report)
@@ -39,45 +30,7 @@ int stat_csv__header(FILE *f, const struct stat_report *report)
 			fprintf(f, "%s,", key->fields[k].name);
 	}
 	fprintf(f, "%s\r\n", figures);
-	return done(f);
-}
-
-/* In quotes where RFC 4180 wants them: around commas, quotes and line ends (escaped already). */
-static void print_quoted(FILE *f, const char *text)
-{
-	const char *p = text;
-
-	if (!strpbrk(text, ",\"")) {
-		fputs(text, f);
-		return;
-	}
-	fputc('"', f);
-	for (; *p; p++) {
-		if (*p == '"')
-			fputc('"', f);
-		fputc(*p, f);
-	}
-	fputc('"', f);
-}
-
-static void print_text(FILE *f, const char *raw)
-{
-	char text[4 * 4096 + 1];
-
-	text_escape(text, sizeof(text), raw, strlen(raw));
-	print_quoted(f, text);
-}
-
-static int print_stack(FILE *f, const struct stat_stack *stack)
-{
-	struct writer text = { 0 };
-
-	frames__folded(&text, stack->profile, stack->id);
-	writer__char(&text, '\0');
-	if (!text.err)
-		print_quoted(f, text.buf);
-	free(text.buf);
-	return text.err;
+	return report__done(f);
 }
 
 static int print_value(FILE *f, const struct stat_value *v)
@@ -86,7 +39,7 @@ static int print_value(FILE *f, const struct stat_value *v)
 
 	switch (v->kind) {
 	case STAT_VALUE_TEXT:
-		print_text(f, v->text);
+		err = report_csv__text(f, v->text);
 		break;
 	case STAT_VALUE_NUMBER:
 		fprintf(f, "%llu", (ull)v->number);
@@ -95,7 +48,7 @@ static int print_value(FILE *f, const struct stat_value *v)
 		fprintf(f, "0x%llx", (ull)v->number);
 		break;
 	case STAT_VALUE_STACK:
-		err = print_stack(f, v->stack);
+		err = report_csv__stack(f, v->stack->profile, v->stack->id);
 		break;
 	case STAT_VALUE_NONE:
 		break;
@@ -147,12 +100,11 @@ int stat_csv__print(FILE *f, struct stat_tally *st, const struct stat_report *re
 		return -errno;
 	for (i = 0; i < rows->n && !err; i++) {
 		if (report->interval)
-			fprintf(f, "%llu.%03llu,", (ull)report->time_ns / 1000000000,
-				(ull)report->time_ns / 1000000 % 1000);
+			report_csv__time(f, report->time_ns);
 		err = print_row(f, rows->row[i], &rows->by);
 	}
 	stat_rows__free(rows);
-	return err ? err : done(f);
+	return err ? err : report__done(f);
 }
 
 const char *stat_csv__words(const struct stat_tally *st, const struct stat_report *report,
@@ -161,25 +113,14 @@ const char *stat_csv__words(const struct stat_tally *st, const struct stat_repor
 	const struct stat_totals *t = &report->totals;
 	char duration[FMT_LEN];
 	size_t used;
-	bool any = false;
-	int i;
 
 	used = snprintf(buf, size,
 			"%s: %llu faults (minor %llu, major %llu, failed %llu), fixup %llu, "
-			"populated %llu; lost:",
+			"populated %llu; ",
 			fmt_ns(duration, sizeof(duration), report->duration_ns), (ull)t->faults,
 			(ull)t->minor, (ull)t->major, (ull)t->failed, (ull)t->fixup,
 			(ull)t->populated);
-	for (i = 0; i <= FS_LOSS_NR && used < size; i++) {
-		__u64 lost = i < FS_LOSS_NR ? report->lost[i] : stat__dropped(st);
-
-		if (!lost)
-			continue;
-		used += snprintf(buf + used, size - used, "%s %llu %s", any ? "," : "", (ull)lost,
-				 i < FS_LOSS_NR ? loss_name(i) : "no_memory");
-		any = true;
-	}
-	if (!any && used < size)
-		snprintf(buf + used, size - used, " none");
+	if (used < size)
+		report_csv__lost(buf + used, size - used, report->lost, stat__dropped(st));
 	return buf;
 }

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/kind_names.h"
-#include "output/flame_impl.h"
 #include "output/json.h"
+#include "output/report.h"
 #include "output/stat_json.h"
 
 #define SCHEMA "faultsnoop-stat-1"
@@ -38,28 +38,6 @@ static json_t *latency_value(const struct stat_row *row)
 			 (json_int_t)row->p99_ns, "max", (json_int_t)h.max, "log2", log2_value(&h));
 }
 
-/* The names of its functions, from the leaf on. */
-static json_t *stack_value(const struct stat_stack *stack)
-{
-	json_t *array = json_array();
-	struct writer name = { 0 };
-	size_t n;
-	const __u32 *frames = profile__stack(stack->profile, stack->id, &n);
-	int err = array ? 0 : -ENOMEM;
-
-	for (size_t i = n; !err && i-- > 0;) {
-		name.len = 0;
-		flame_frame__name(&name, profile__frame(stack->profile, frames[i]));
-		writer__char(&name, '\0');
-		err = name.err ? name.err : json_push(array, json_text(name.buf));
-	}
-	free(name.buf);
-	if (!err)
-		return array;
-	json_decref(array);
-	return NULL;
-}
-
 static json_t *field_value(const struct stat_value *v)
 {
 	switch (v->kind) {
@@ -70,7 +48,7 @@ static json_t *field_value(const struct stat_value *v)
 	case STAT_VALUE_ADDR:
 		return json_addr(v->number);
 	case STAT_VALUE_STACK:
-		return stack_value(v->stack);
+		return report_json__stack(v->stack->profile, v->stack->id);
 	case STAT_VALUE_NONE:
 		break;
 	}
@@ -131,22 +109,6 @@ static json_t *totals_value(const struct stat_totals *t)
 			 (json_int_t)t->bytes);
 }
 
-/* All reasons, so that 0 is said as well. */
-static json_t *lost_value(const struct stat_tally *st, const struct stat_report *report)
-{
-	json_t *object = json_object();
-	int i, err = object ? 0 : -ENOMEM;
-
-	for (i = 0; i < FS_LOSS_NR && !err; i++)
-		err = json_put(object, loss_name(i), json_integer(report->lost[i]));
-	if (!err)
-		err = json_put(object, "no_memory", json_integer(stat__dropped(st)));
-	if (!err)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
 static json_t *call_value(const struct stat_call *call)
 {
 	json_t *object =
@@ -191,20 +153,6 @@ static json_t *by_value(const struct stat_by *by)
 	return array;
 }
 
-static json_t *notes_value(const struct stat_report *report)
-{
-	json_t *array = json_array();
-	size_t i;
-
-	for (i = 0; array && i < report->nnotes; i++) {
-		if (json_push(array, json_text(report->notes[i]))) {
-			json_decref(array);
-			return NULL;
-		}
-	}
-	return array;
-}
-
 /*
  * Rows are written one by one: 50,000 of them as jansson's objects would take more memory than
  * everything else in the program.
@@ -232,12 +180,6 @@ static int write_rows(FILE *f, const struct stat_rows *rows)
 				       (json_int_t)rows->more_stall_ns));
 }
 
-static int write_member(FILE *f, const char *key, json_t *value)
-{
-	fprintf(f, ",\"%s\":", key);
-	return json_write(f, value);
-}
-
 int stat_json__print(FILE *f, struct stat_tally *st, const struct stat_report *report)
 {
 	const struct stat_by *by = report->by ? report->by : &stat_by_default;
@@ -253,29 +195,30 @@ int stat_json__print(FILE *f, struct stat_tally *st, const struct stat_report *r
 		return err;
 	fputs("{\"schema\":\"" SCHEMA "\"", f);
 	if (report->command)
-		err = write_member(f, "command", json_text(report->command));
+		err = report_json__member(f, "command", json_text(report->command));
 	if (!err)
-		err = write_member(f, "target", json_text(report->target ? report->target : ""));
+		err = report_json__member(f, "target",
+					  json_text(report->target ? report->target : ""));
 	if (!err)
-		err = write_member(f, "time_ns", json_integer(report->time_ns));
+		err = report_json__member(f, "time_ns", json_integer(report->time_ns));
 	if (!err)
-		err = write_member(f, "duration_ns", json_integer(report->duration_ns));
+		err = report_json__member(f, "duration_ns", json_integer(report->duration_ns));
 	if (!err)
-		err = write_member(f, "totals", totals_value(&report->totals));
+		err = report_json__member(f, "totals", totals_value(&report->totals));
 	if (!err)
-		err = write_member(f, "lost", lost_value(st, report));
+		err = report_json__member(f, "lost",
+					  report_json__lost(report->lost, stat__dropped(st)));
 	if (!err)
-		err = write_member(f, "by", by_value(by));
+		err = report_json__member(f, "by", by_value(by));
 	if (!err)
 		err = write_rows(f, rows);
 	if (!err)
-		err = write_member(f, "calls", calls_value(st));
+		err = report_json__member(f, "calls", calls_value(st));
 	if (!err && report->nnotes)
-		err = write_member(f, "notes", notes_value(report));
+		err = report_json__member(f, "notes",
+					  report_json__texts(report->notes, report->nnotes));
 	if (!err)
 		fputs("}\n", f);
 	stat_rows__free(rows);
-	if (!err && (fflush(f) || ferror(f)))
-		err = -EIO;
-	return err;
+	return err ? err : report__done(f);
 }

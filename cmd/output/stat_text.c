@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,10 +8,10 @@
 #include "base/units.h"
 #include "output/frames.h"
 #include "output/histogram.h"
+#include "output/report.h"
 #include "output/stat_text.h"
 #include "output/table.h"
 
-#define DEFAULT_WIDTH 80
 #define TOP_PROCESSES 10
 #define CUT_NAME      12 /* columns that remain of a cut process name */
 #define CUT_LONG      16 /* of a path */
@@ -27,61 +26,10 @@ struct page {
 	bool utf8;
 };
 
-/* Items of a paragraph, as many on a line as fit. */
-struct paragraph {
-	const struct page *pg;
-	const char *indent;
-	size_t column;
-};
-
-static void put_item(struct paragraph *p, const char *between, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void put_item(struct paragraph *p, const char *between, const char *fmt, ...)
-{
-	char item[CELL_TEXT];
-	size_t columns;
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(item, sizeof(item), fmt, args);
-	va_end(args);
-	columns = text_columns(item);
-	if (p->column && p->column + strlen(between) + columns > p->pg->width) {
-		fputc('\n', p->pg->f);
-		p->column = 0;
-	}
-	if (!p->column)
-		between = p->indent;
-	fprintf(p->pg->f, "%s%s", between, item);
-	p->column += strlen(between) + columns;
-}
-
-/* A sentence from elsewhere, broken at its blanks. */
-static void put_words(const struct page *pg, const char *indent, const char *raw)
-{
-	struct paragraph p = { .pg = pg, .indent = indent };
-	char text[CELL_TEXT], *word, *rest = text;
-
-	text_escape_controls(text, sizeof(text), raw, strlen(raw));
-	while ((word = strsep(&rest, " ")))
-		put_item(&p, " ", "%s", word);
-	fputc('\n', pg->f);
-}
-
 /* Exact up to 9 columns: "1,234,567", beyond "12.3M". */
 static const char *wide_count(char *buf, size_t size, __u64 count)
 {
 	return count < 10000000 ? fmt_count(buf, size, count) : cell_count(buf, size, count);
-}
-
-static const char *rate_cell(char *buf, size_t size, double rate)
-{
-	if (rate > 0 && rate < 99.95)
-		snprintf(buf, size, "%.1f", rate);
-	else
-		cell_count(buf, size, (__u64)(rate + 0.5));
-	return buf;
 }
 
 /* The figures of a row, as columns after the keys. */
@@ -172,7 +120,7 @@ static const char *figure_cell(char *buf, size_t size, enum figure_id id,
 	case FIGURE_MIB:
 		return cell_mib(buf, size, row->n.bytes);
 	case FIGURE_RATE:
-		return rate_cell(buf, size, row->faults_per_s);
+		return cell_rate(buf, size, row->faults_per_s);
 	case FIGURE_P50:
 		return latency_cell(buf, size, row, row->p50_ns);
 	case FIGURE_P99:
@@ -316,8 +264,7 @@ static struct table *make_table(const struct page *pg, const struct stat_rows *r
 /* A blank line, then the table; and how much `top` left out. */
 static int put_rows(const struct page *pg, const struct stat_rows *rows, bool worst)
 {
-	char left_out[256], line[CELL_TEXT], count[FMT_LEN], faults[FMT_LEN], bytes[FMT_LEN],
-		stall[FMT_LEN];
+	char left_out[256], count[FMT_LEN], faults[FMT_LEN], bytes[FMT_LEN], stall[FMT_LEN];
 	struct table *t = make_table(pg, rows, worst);
 
 	if (!t)
@@ -333,12 +280,8 @@ static int put_rows(const struct page *pg, const struct stat_rows *rows, bool wo
 			fmt_bytes(bytes, sizeof(bytes), rows->more_n.bytes),
 			fmt_ns(stall, sizeof(stall), rows->more_stall_ns));
 	/* Without --by, the headline and other tables have it. */
-	if (left_out[0] && pg->report->by) {
-		snprintf(line, sizeof(line),
-			 "(no room for %s: a wider terminal, -j and --csv have all columns)",
-			 left_out);
-		put_words(pg, "", line);
-	}
+	if (pg->report->by)
+		report_text__left_out(pg->f, pg->width, left_out);
 	return 0;
 }
 
@@ -383,7 +326,7 @@ static void put_headline(const struct page *pg, const struct stat_rows *regions)
 {
 	const struct stat_report *report = pg->report;
 	const struct stat_totals *t = &report->totals;
-	struct paragraph p = { .pg = pg, .indent = "" };
+	struct paragraph p = { .f = pg->f, .width = pg->width, .indent = "" };
 	char target[CELL_TEXT], cut[CELL_TEXT], a[FMT_LEN], b[FMT_LEN];
 	double rate = report->duration_ns ? t->faults * 1e9 / report->duration_ns : 0;
 
@@ -392,30 +335,30 @@ static void put_headline(const struct page *pg, const struct stat_rows *regions)
 	else
 		text_escape(target, sizeof(target), report->target, strlen(report->target));
 	if (report->interval)
-		fprintf(pg->f, "[%llu.%03llu s]\n", report->time_ns / 1000000000,
-			report->time_ns / 1000000 % 1000);
+		report_text__interval(pg->f, report->time_ns);
 	text_cut(cut, sizeof(cut), target, pg->width / 2, pg->utf8);
-	put_item(&p, "", "%s:", cut);
-	put_item(&p, " ", "%s fault%s", fmt_count(a, sizeof(a), t->faults),
-		 t->faults == 1 ? "" : "s");
-	put_item(&p, " ", "in %s,", fmt_ns(a, sizeof(a), report->duration_ns));
-	put_item(&p, " ", "%s/s",
-		 rate < 100 ? rate_cell(b, sizeof(b), rate) :
-			      fmt_count(b, sizeof(b), (__u64)(rate + 0.5)));
+	paragraph__item(&p, "", "%s:", cut);
+	paragraph__item(&p, " ", "%s fault%s", fmt_count(a, sizeof(a), t->faults),
+			t->faults == 1 ? "" : "s");
+	paragraph__item(&p, " ", "in %s,", fmt_ns(a, sizeof(a), report->duration_ns));
+	paragraph__item(&p, " ", "%s/s",
+			rate < 100 ? cell_rate(b, sizeof(b), rate) :
+				     fmt_count(b, sizeof(b), (__u64)(rate + 0.5)));
 	fputc('\n', pg->f);
-	p = (struct paragraph){ .pg = pg, .indent = "  " };
-	put_item(&p, "   ", "minor %s", fmt_count(a, sizeof(a), t->minor));
-	put_item(&p, "   ", "major %s", fmt_count(a, sizeof(a), t->major));
-	put_item(&p, "   ", "failed %s", fmt_count(a, sizeof(a), t->failed));
-	put_item(&p, "   ", "user mode %s", fmt_count(a, sizeof(a), t->user));
-	put_item(&p, "   ", "kernel mode %s", fmt_count(a, sizeof(a), t->kernel));
-	put_item(&p, "   ", "made present %s", fmt_bytes(a, sizeof(a), t->bytes));
+	p = (struct paragraph){ .f = pg->f, .width = pg->width, .indent = "  " };
+	paragraph__item(&p, "   ", "minor %s", fmt_count(a, sizeof(a), t->minor));
+	paragraph__item(&p, "   ", "major %s", fmt_count(a, sizeof(a), t->major));
+	paragraph__item(&p, "   ", "failed %s", fmt_count(a, sizeof(a), t->failed));
+	paragraph__item(&p, "   ", "user mode %s", fmt_count(a, sizeof(a), t->user));
+	paragraph__item(&p, "   ", "kernel mode %s", fmt_count(a, sizeof(a), t->kernel));
+	paragraph__item(&p, "   ", "made present %s", fmt_bytes(a, sizeof(a), t->bytes));
 	if (regions->sum.latency.count)
-		put_item(&p, "   ", "stall %s", fmt_ns(a, sizeof(a), regions->sum.latency.sum));
+		paragraph__item(&p, "   ", "stall %s",
+				fmt_ns(a, sizeof(a), regions->sum.latency.sum));
 	else if (t->faults)
-		put_item(&p, "   ", "stall not measured");
-	put_item(&p, "   ", "populated %s", fmt_count(a, sizeof(a), t->populated));
-	put_item(&p, "   ", "fixups %s", fmt_count(a, sizeof(a), t->fixup));
+		paragraph__item(&p, "   ", "stall not measured");
+	paragraph__item(&p, "   ", "populated %s", fmt_count(a, sizeof(a), t->populated));
+	paragraph__item(&p, "   ", "fixups %s", fmt_count(a, sizeof(a), t->fixup));
 	fputc('\n', pg->f);
 }
 
@@ -525,9 +468,7 @@ static int put_calls(const struct page *pg, bool histograms)
 static void put_footer(const struct page *pg, const struct stat_rows *regions)
 {
 	__u64 exact = pg->report->totals.faults, seen = regions->sum.n.faults;
-	__u64 dropped = stat__dropped(pg->st);
 	char a[FMT_LEN], share[CELL_LEN], line[CELL_TEXT];
-	bool any = dropped;
 	size_t i;
 
 	fputc('\n', pg->f);
@@ -535,25 +476,11 @@ static void put_footer(const struct page *pg, const struct stat_rows *regions)
 		snprintf(line, sizeof(line), "totals are exact; %s faults (%s) have no detail",
 			 fmt_count(a, sizeof(a), exact - seen),
 			 cell_share(share, sizeof(share), exact - seen, exact));
-		put_words(pg, "", line);
+		report_text__words(pg->f, pg->width, "", line);
 	}
-	for (i = 0; i < FS_LOSS_NR; i++) {
-		if (!pg->report->lost[i])
-			continue;
-		snprintf(line, sizeof(line), "lost: %s %s: %s",
-			 fmt_count(a, sizeof(a), pg->report->lost[i]), loss_name(i), loss_desc(i));
-		put_words(pg, "", line);
-		any = true;
-	}
-	if (dropped) {
-		snprintf(line, sizeof(line), "lost: %s no_memory: no memory for another row",
-			 fmt_count(a, sizeof(a), dropped));
-		put_words(pg, "", line);
-	}
-	if (!any)
-		fputs("lost: none\n", pg->f);
+	report_text__lost(pg->f, pg->width, pg->report->lost, stat__dropped(pg->st));
 	for (i = 0; i < pg->report->nnotes; i++)
-		put_words(pg, "", pg->report->notes[i]);
+		report_text__words(pg->f, pg->width, "", pg->report->notes[i]);
 	if (pg->report->interval)
 		fputc('\n', pg->f);
 }
@@ -567,7 +494,7 @@ int stat_text__print(FILE *f, struct stat_tally *st, const struct stat_report *r
 		.f = f,
 		.st = st,
 		.report = report,
-		.width = opts->width ? opts->width : DEFAULT_WIDTH,
+		.width = opts->width ? opts->width : REPORT_WIDTH,
 		.utf8 = opts->utf8,
 	};
 	struct stat_rows *regions = stat__rows(st, &by_region, &all);
@@ -584,7 +511,5 @@ int stat_text__print(FILE *f, struct stat_tally *st, const struct stat_report *r
 	if (!err)
 		put_footer(&pg, regions);
 	stat_rows__free(regions);
-	if (!err && (fflush(f) || ferror(f)))
-		err = -EIO;
-	return err;
+	return err ? err : report__done(f);
 }

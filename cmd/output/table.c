@@ -210,13 +210,23 @@ static void print_line(const struct table *t, FILE *f, char *const *cells, bool 
 	fputc('\n', f);
 }
 
+void table__print_header(const struct table *t, FILE *f, bool utf8)
+{
+	print_line(t, f, NULL, utf8);
+}
+
+void table__print_row(const struct table *t, FILE *f, size_t row, bool utf8)
+{
+	print_line(t, f, &t->cells[row * t->ncolumns], utf8);
+}
+
 void table__print(const struct table *t, FILE *f, bool utf8)
 {
 	size_t i;
 
-	print_line(t, f, NULL, utf8);
-	for (i = 0; i + t->ncolumns <= t->ncells; i += t->ncolumns)
-		print_line(t, f, &t->cells[i], utf8);
+	table__print_header(t, f, utf8);
+	for (i = 0; i < t->ncells / t->ncolumns; i++)
+		table__print_row(t, f, i, utf8);
 }
 
 /* The character at *p, advanced beyond it; a byte that is no UTF-8 counts as one character. */
@@ -324,6 +334,15 @@ const char *cell_count(char *buf, size_t size, __u64 count)
 	return scaled(buf, size, value, units[i]);
 }
 
+const char *cell_rate(char *buf, size_t size, double rate)
+{
+	if (rate > 0 && rate < 99.95)
+		snprintf(buf, size, "%.1f", rate);
+	else
+		cell_count(buf, size, rate < 0x1p64 ? (__u64)(rate + 0.5) : (__u64)-1);
+	return buf;
+}
+
 const char *cell_ns(char *buf, size_t size, __u64 ns)
 {
 	char spaced[FMT_LEN], *blank;
@@ -351,6 +370,21 @@ const char *cell_mib(char *buf, size_t size, __u64 bytes)
 	else
 		cell_count(buf, size, (__u64)mib);
 	return buf;
+}
+
+const char *cell_bytes(char *buf, size_t size, __u64 bytes)
+{
+	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double value = (double)bytes / 1024;
+	size_t i = 0;
+
+	if (bytes < 1024) {
+		snprintf(buf, size, "%lluB", (unsigned long long)bytes);
+		return buf;
+	}
+	for (; value >= 1023.5; i++)
+		value /= 1024;
+	return scaled(buf, size, value, units[i]);
 }
 
 const char *cell_share(char *buf, size_t size, __u64 part, __u64 whole)

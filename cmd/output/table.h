@@ -46,6 +46,10 @@ size_t table__fit(struct table *t, size_t width, char *left_out, size_t size);
 /* Print header and rows, as fitted. What is cut has "…" in the middle, or "~" unless utf8. */
 void table__print(const struct table *t, FILE *f, bool utf8);
 
+/* The same line by line, for texts between the rows: the header, and a row by its number from 0. */
+void table__print_header(const struct table *t, FILE *f, bool utf8);
+void table__print_row(const struct table *t, FILE *f, size_t row, bool utf8);
+
 /* Columns that a text takes on a terminal: UTF-8 as the locale has it. */
 size_t text_columns(const char *text);
 
@@ -58,13 +62,16 @@ void text_cut_parts(char *out, size_t size, const char *text, size_t columns, co
 
 /*
  * Numbers for cells, cut to size; return buf. cell_count: at most 5 columns, "99999", "123k",
- * "1.23M". cell_ns: 6, "1.42us". cell_mib: 5, the number of MiB, "0.004", "12.3", "1234".
- * cell_share: 5, "12.3%". cell_size: 6, powers of two, "4KiB", "512B".
+ * "1.23M". cell_rate: the same, below 100 "12.3". cell_ns: 6, "1.42us". cell_mib: 5, the number of
+ * MiB, "0.004", "12.3", "1234". cell_bytes: 7, "512B", "1.50KiB", "1000KiB". cell_share: 5,
+ * "12.3%". cell_size: 6, powers of two, "4KiB", "512B".
  */
 #define CELL_LEN 32
 const char *cell_count(char *buf, size_t size, __u64 count);
+const char *cell_rate(char *buf, size_t size, double rate);
 const char *cell_ns(char *buf, size_t size, __u64 ns);
 const char *cell_mib(char *buf, size_t size, __u64 bytes);
+const char *cell_bytes(char *buf, size_t size, __u64 bytes);
 const char *cell_share(char *buf, size_t size, __u64 part, __u64 whole);
 const char *cell_size(char *buf, size_t size, __u64 bytes);
 
