@@ -29,11 +29,8 @@ void histogram__fill(struct histogram *hg, const struct hist *h, enum histogram_
 	}
 }
 
-/*
- * A bar of `columns` cells, filled by part of whole; what is not zero shows. Eighths of a cell are
- * U+258F (one) to U+2588 (eight), E2 96 8F to E2 96 88 in UTF-8.
- */
-static size_t draw_bar(char *out, size_t columns, __u64 part, __u64 whole, bool utf8)
+/* Eighths of a cell are U+258F (one) to U+2588 (eight), E2 96 8F to E2 96 88 in UTF-8. */
+size_t histogram__bar(char *out, size_t columns, __u64 part, __u64 whole, bool utf8)
 {
 	size_t per_cell = utf8 ? 8 : 1, filled, i, used = 0;
 
@@ -101,7 +98,7 @@ static void format_line(char *out, size_t size, const struct histogram *hg, size
 		cell_ns(label, sizeof(label), line->from);
 	else
 		cell_size(label, sizeof(label), line->from);
-	draw_bar(cells, bar, line->count, most, utf8);
+	histogram__bar(cells, bar, line->count, most, utf8);
 	snprintf(out, size, "%*s |%s| %*s", LABEL, label, cells, (int)counts,
 		 fmt_count(count, sizeof(count), line->count));
 }

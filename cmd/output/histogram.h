@@ -22,6 +22,12 @@ struct histogram {
 void histogram__fill(struct histogram *hg, const struct hist *h, enum histogram_unit unit);
 
 /*
+ * Draw a bar of `columns` cells, filled by part of whole, blanks after it; what is not zero shows.
+ * out has room for 3 * columns + 1 bytes. Returns the bytes written, without the NUL.
+ */
+size_t histogram__bar(char *out, size_t columns, __u64 part, __u64 whole, bool utf8);
+
+/*
  * Print n of them, at most `width` columns wide (0: 80). A bar is as long as its count is of the
  * histogram's largest; the value before it is where it begins, it ends where the next one begins.
  */

@@ -48,7 +48,7 @@ int json_write(FILE *f, json_t *value)
 
 	if (!value)
 		return -ENOMEM;
-	if (json_dumpf(value, f, JSON_COMPACT | JSON_ENCODE_ANY))
+	if (json_dumpf(value, f, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)))
 		err = ferror(f) ? -EIO : -ENOMEM;
 	json_decref(value);
 	return err;

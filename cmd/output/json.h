@@ -21,8 +21,8 @@ int json_put(json_t *object, const char *key, json_t *value);
 int json_push(json_t *array, json_t *value);
 
 /*
- * Write a value without blanks and newlines. Takes over the reference. 0, -ENOMEM (also where value
- * is NULL), -EIO; what is on the stream then is no JSON any more.
+ * Write a value without blanks and newlines, real numbers with 15 digits. Takes over the reference.
+ * 0, -ENOMEM (also where value is NULL), -EIO; what is on the stream then is no JSON any more.
  */
 int json_write(FILE *f, json_t *value);
 

@@ -23,6 +23,7 @@
 #include "output/stat_json.h"
 #include "output/stat_text.h"
 #include "output/table.h"
+#include "lines.h"
 
 #define PAGE 4096
 
@@ -317,27 +318,6 @@ static void test_golden_by(void **state)
 	free(text);
 }
 
-/* No line is wider than `width`, none has control characters or broken UTF-8. */
-static void check_lines(const char *text, size_t width, const char *what)
-{
-	char escaped[8192], line[4096];
-	const char *end;
-
-	for (; *text; text = end + 1) {
-		end = strchr(text, '\n');
-		assert_non_null(end);
-		assert_true((size_t)(end - text) < sizeof(line));
-		snprintf(line, sizeof(line), "%.*s", (int)(end - text), text);
-		text_escape_controls(escaped, sizeof(escaped), line, strlen(line));
-		if (strcmp(line, escaped))
-			fail_msg("%s: control characters in: %s", what, escaped);
-		if (text_columns(line) > width)
-			fail_msg("%s: %zu columns: %s", what, text_columns(line), line);
-		if (line[0] && line[strlen(line) - 1] == ' ')
-			fail_msg("%s: blanks at the end of: %s", what, line);
-	}
-}
-
 static void test_width(void **state)
 {
 	/* What cannot be had in 80 columns: addresses and paths beside each other. */
@@ -363,12 +343,12 @@ static void test_width(void **state)
 	(void)state;
 	for (i = 0; i < 2; i++) {
 		text = print_filled(NULL, i ? TEXT_UTF8 : TEXT_ASCII, 0);
-		check_lines(text, 80, "bare");
+		lines__check(text, 80, "bare");
 		free(text);
 	}
 	for (i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
 		text = print_filled(&tables[i].by, i & 1 ? TEXT_UTF8 : TEXT_ASCII, 0);
-		check_lines(text, tables[i].width, stat_key(tables[i].by.key[0])->name);
+		lines__check(text, tables[i].width, stat_key(tables[i].by.key[0])->name);
 		free(text);
 	}
 }
@@ -410,7 +390,7 @@ static void test_large_numbers(void **state)
 		report.lost[i] = 1234567890123ULL;
 	for (i = 0; i < 2; i++) {
 		text = print(st, &report, i ? TEXT_UTF8 : TEXT_ASCII);
-		check_lines(text, 80, "large");
+		lines__check(text, 80, "large");
 		free(text);
 	}
 	stat__free(st);
@@ -461,7 +441,7 @@ static void test_losses(void **state)
 			       "counted as anon; a\n"
 			       "sentence\\nlong enough to be broken.\n"));
 	assert_null(strstr(text, "none"));
-	check_lines(text, 80, "losses");
+	lines__check(text, 80, "losses");
 	free(text);
 	stat_csv__words(st, &report, words, sizeof(words));
 	assert_non_null(strstr(words, "lost: 1230 fault_ring_full, 4 missed"));
