@@ -24,17 +24,47 @@ static void task_path(char *buf, size_t size, __u32 pid, __u32 tid, const char *
 		snprintf(buf, size, "/proc/%u/%s", pid, name);
 }
 
-/* Read a small file of a task into buf, NUL-terminated. Bytes read, or -errno. */
-static ssize_t task_read(__u32 pid, __u32 tid, const char *name, char *buf, size_t size)
+static int task_open(__u32 pid, __u32 tid, const char *name)
 {
 	char path[64];
-	ssize_t n;
 	int fd;
 
 	task_path(path, sizeof(path), pid, tid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? gone(-errno) : fd;
+}
+
+int proc__open(__u32 pid, const char *name)
+{
+	return task_open(pid, 0, name);
+}
+
+int proc__stream(__u32 pid, const char *name, FILE **stream)
+{
+	int fd = task_open(pid, 0, name);
+
 	if (fd < 0)
-		return gone(-errno);
+		return fd;
+	*stream = fdopen(fd, "r");
+	if (*stream)
+		return 0;
+	close(fd);
+	return -ENOMEM;
+}
+
+int proc__stream_error(FILE *stream)
+{
+	return !ferror(stream) ? 0 : errno ? gone(-errno) : -EIO;
+}
+
+/* Read a small file of a task into buf, NUL-terminated. Bytes read, or -errno. */
+static ssize_t task_read(__u32 pid, __u32 tid, const char *name, char *buf, size_t size)
+{
+	int fd = task_open(pid, tid, name);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
 	do
 		n = read(fd, buf, size - 1);
 	while (n < 0 && errno == EINTR);
@@ -186,6 +216,21 @@ int proc__robust_list(__u32 tid, __u64 *addr)
 	return 0;
 }
 
+/* The kernel writes newlines, and nothing else, as "\012". */
+static void unescape_newlines(char *name)
+{
+	char *to = strstr(name, "\\012"), *from = to;
+
+	while (from && *from) {
+		bool escaped = !strncmp(from, "\\012", 4);
+
+		*to++ = escaped ? '\n' : *from;
+		from += escaped ? 4 : 1;
+	}
+	if (to)
+		*to = '\0';
+}
+
 int proc__parse_map(char *line, struct proc_map *map)
 {
 	unsigned long long start, end, offset, ino;
@@ -209,28 +254,28 @@ int proc__parse_map(char *line, struct proc_map *map)
 	nl = strchr(line + at, '\n');
 	if (nl)
 		*nl = '\0';
-	map->name = line + at + strspn(line + at, " ");
+	line += at + strspn(line + at, " ");
+	unescape_newlines(line);
+	map->name = line;
 	return 0;
 }
 
 int proc__maps(__u32 pid, int (*fn)(void *ctx, const struct proc_map *map), void *ctx)
 {
 	struct proc_map map;
-	char path[64], *line = NULL;
+	char *line = NULL;
 	size_t size = 0;
-	int err = 0;
 	FILE *f;
+	int err = proc__stream(pid, "maps", &f);
 
-	task_path(path, sizeof(path), pid, 0, "maps");
-	f = fopen(path, "re");
-	if (!f)
-		return gone(-errno);
+	if (err)
+		return err;
 	while (!err && (errno = 0, getline(&line, &size, f) > 0)) {
 		if (!proc__parse_map(line, &map))
 			err = fn(ctx, &map);
 	}
-	if (!err && ferror(f))
-		err = errno ? gone(-errno) : -EIO;
+	if (!err)
+		err = proc__stream_error(f);
 	free(line);
 	fclose(f);
 	return err;

@@ -8,11 +8,24 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <linux/types.h>
 
 #include "event.h"
 
 #define PROC_PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
+/* Open /proc/PID/name to read. The caller closes it. A descriptor, -ESRCH or -errno. */
+int proc__open(__u32 pid, const char *name);
+
+/* The same as a stream, which the caller closes. 0, -ESRCH, -ENOMEM or -errno. */
+int proc__stream(__u32 pid, const char *name, FILE **stream);
+
+/*
+ * What ended the reading of such a stream, where errno was 0 before the last read: 0 for its end,
+ * -ESRCH or -errno.
+ */
+int proc__stream_error(FILE *stream);
 
 /* What /proc/PID/stat tells, see proc_pid_stat(5). */
 struct proc_stat {
@@ -58,10 +71,15 @@ struct proc_map {
 	__u64 ino;
 	__u32 dev; /* kernel dev_t: major << 20 | minor */
 	bool read, write, exec, shared;
-	const char *name; /* path or [name], "" for none; newlines are still "\012" */
+	/*
+	 * Path, with " (deleted)" where it is, or [name]; "" for none. Raw bytes: a newline, which the
+	 * kernel writes as "\012" (proc_pid_maps(5)), is one again. So is a "\012" of the file's own
+	 * name, for a backslash is not escaped.
+	 */
+	const char *name;
 };
 
-/* Take a line apart, in place; name points into it. 0 or -EINVAL. */
+/* Take a line, or the first of a mapping in smaps, apart, in place; name points into it. 0 or -EINVAL. */
 int proc__parse_map(char *line, struct proc_map *map);
 
 /*

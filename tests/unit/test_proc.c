@@ -129,6 +129,7 @@ static void test_gone(void **state)
 	assert_int_equal(proc__stat(NO_PID, 0, &st), -ESRCH);
 	assert_int_equal(proc__stat(getpid(), NO_PID, &st), -ESRCH);
 	assert_int_equal(proc__comm(NO_PID, NO_PID, comm), -ESRCH);
+	assert_int_equal(proc__open(NO_PID, "status"), -ESRCH);
 	assert_int_equal(proc__tasks(NO_PID, &tids, &n), -ESRCH);
 	assert_int_equal(proc__stack_pointer(NO_PID, NO_PID, &sp), -ESRCH);
 	assert_int_equal(proc__maps(NO_PID, NULL, NULL), -ESRCH);
@@ -233,6 +234,7 @@ static void test_parse_map(void **state)
 {
 	char deleted[] = "7f00-8000 rw-s 00001000 fd:01 42                         "
 			 "/tmp/a b (deleted)\n";
+	char newline[] = "0-1000 r--p 0 0:0 7 /a\\012\\012b\\01\\0123\\\n";
 	char bare[] = "7f00-8000 ---p 00000000 00:00 0 \n";
 	char *bad[] = { strdup(""), strdup("x"), strdup("10-0 r--p 0 0:0 0"),
 			strdup("0-10 r-p 0 0:0 0"), strdup("0-10 r--p 0 0:0") };
@@ -246,6 +248,8 @@ static void test_parse_map(void **state)
 	assert_int_equal(map.dev, 0xfd << 20 | 1);
 	assert_int_equal(map.ino, 42);
 	assert_true(map.read && map.write && !map.exec && map.shared);
+	assert_int_equal(proc__parse_map(newline, &map), 0);
+	assert_string_equal(map.name, "/a\n\nb\\01\n3\\");
 	assert_int_equal(proc__parse_map(bare, &map), 0);
 	assert_string_equal(map.name, "");
 	assert_false(map.read || map.write || map.exec || map.shared);
