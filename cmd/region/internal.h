@@ -76,6 +76,7 @@ struct mm {
 	struct ranges vmas; /* struct vma */
 	struct pages pages;
 	struct origin *origins;
+	__u64 id; /* fs_layout_event.mm */
 	__u64 start_brk;
 	__u64 doubt_from, doubt_to; /* the state there is wanted; doubt_to 0: nowhere */
 	__u32 argument_pages;       /* of execve, until the stack is known */

@@ -320,6 +320,7 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 	if (!c.mm)
 		return -ENOMEM;
 	c.mm->vmas.size = sizeof(struct vma);
+	c.mm->id = ev->mm;
 	c.mm->start_brk = ev->start_brk;
 	apply(&c, l, false);
 	if (l->to >= USER_END)

@@ -14,10 +14,12 @@
 #define VM_WRITE     0x00000002
 #define VM_EXEC      0x00000004
 #define VM_SHARED    0x00000008
+#define VM_MAYSHARE  0x00000080
 #define VM_ACCOUNT   0x00100000
 #define VM_SOFTDIRTY 0x08000000
 
-#define NO_SPLIT (~0ULL)
+#define NO_SPLIT   (~0ULL)
+#define PAGE_BYTES 4096
 
 static __u64 page_down(const struct space *sp, __u64 v)
 {
@@ -321,16 +323,15 @@ static struct region *region__keep(struct space *sp, const struct region *like)
 	return r;
 }
 
-int place__region_event(struct space *sp, const struct fs_region_event *ev)
+/* What to call the addresses of a region; kept with all that is the same. NULL: out of memory. */
+static struct region *region__of(struct space *sp, const struct fs_region_event *ev)
 {
 	struct named_file *f = file__by_id(sp, ev->file_id);
 	struct image *im = image__find(sp, ev->head.pid);
 	enum fs_region base = ev->region < FS_REGION_NR ? ev->region : FS_REGION_UNKNOWN;
 	bool anon = base == FS_REGION_ANON || base == FS_REGION_ANON_EXEC;
-	struct region r = { .split = NO_SPLIT, .below = base, .above = base }, *kept;
+	struct region r = { .split = NO_SPLIT, .below = base, .above = base };
 
-	if (!ev->id || ev->start >= ev->end)
-		return 0;
 	r.m = (struct mapping){ .id = ev->id,
 				.base = base,
 				.start = ev->start,
@@ -353,7 +354,16 @@ int place__region_event(struct space *sp, const struct fs_region_event *ev)
 	/* where code is run its unwind table will be wanted */
 	if (sp->ops.stacks && f && (ev->vm_flags & VM_EXEC) && !ev->listed)
 		file__read_elf(sp, f, ev->head.pid, ev->start, ev->end);
-	kept = region__keep(sp, &r);
+	return region__keep(sp, &r);
+}
+
+int place__region_event(struct space *sp, const struct fs_region_event *ev)
+{
+	struct region *kept;
+
+	if (!ev->id || ev->start >= ev->end)
+		return 0;
+	kept = region__of(sp, ev);
 	return kept ? id_table__set(&sp->regions, ev->id, kept) : -ENOMEM;
 }
 
@@ -429,9 +439,9 @@ static void place_unmapped(struct space *sp, const struct fs_fault *f, struct pl
 		is_stack(sp, f, 0, 0, out);
 }
 
-void space__place(struct space *sp, const struct fs_fault *f, struct place *out)
+static void region__place(struct space *sp, const struct region *r, const struct fs_fault *f,
+			  struct place *out)
 {
-	const struct region *r = id_table__get(&sp->regions, f->region_id);
 	bool above;
 
 	if (!r) {
@@ -458,6 +468,71 @@ void space__place(struct space *sp, const struct fs_fault *f, struct place *out)
 	} else if (r->shape == SHAPE_SPANS) {
 		out->region = FS_REGION_FILE;
 	}
+}
+
+void space__place(struct space *sp, const struct fs_fault *f, struct place *out)
+{
+	region__place(sp, id_table__get(&sp->regions, f->region_id), f, out);
+}
+
+/* As the kernel side would send a VMA whose address is touched: bss that is merged with heap apart. */
+static void vma__event(const struct image *im, const struct vma *v, __u64 addr,
+		       struct fs_region_event *ev)
+{
+	const struct mm *mm = im->mm;
+	const struct vma *prev = v->start ? ranges__find(&mm->vmas, v->start - 1) : NULL;
+
+	*ev = (struct fs_region_event){ .head.pid = im->p.pid,
+					.file_id = v->file_id,
+					.mm = mm->id,
+					.start = v->start,
+					.end = v->end,
+					.vm_flags = v->vm_flags,
+					.region = v->region,
+					.listed = 1 };
+	if (v->region == FS_REGION_HEAP && v->start < mm->start_brk) {
+		if (addr < mm->start_brk) {
+			ev->end = mm->start_brk;
+			ev->region = FS_REGION_ANON;
+		} else {
+			ev->start = mm->start_brk;
+		}
+	}
+	ev->pgoff = (ev->start - v->bias) / PAGE_BYTES;
+	if (ev->region != FS_REGION_ANON && ev->region != FS_REGION_ANON_EXEC)
+		return;
+	if (prev && prev->file_id && !(prev->vm_flags & VM_MAYSHARE) && ev->start == v->start) {
+		ev->prev_start = prev->start;
+		ev->prev_pgoff = (prev->start - prev->bias) / PAGE_BYTES;
+		ev->prev_file_id = prev->file_id;
+		ev->prev_flags = prev->vm_flags;
+	}
+}
+
+void space__place_at(struct space *sp, __u32 pid, __u64 addr, struct place *out, __u64 *start,
+		     __u64 *end)
+{
+	struct fs_fault f = { .addr = addr, .pid = pid, .region = FS_REGION_NONE };
+	struct image *im = image__find(sp, pid);
+	const struct vma *v = im && im->mm ? ranges__find(&im->mm->vmas, addr) : NULL;
+	struct fs_region_event ev;
+	struct region *r = NULL;
+
+	*start = addr;
+	*end = addr + 1;
+	if (v) {
+		vma__event(im, v, addr, &ev);
+		r = region__of(sp, &ev);
+		*start = ev.start;
+		*end = ev.end;
+	}
+	region__place(sp, r, &f, out);
+	if (!r)
+		return;
+	if (r->split != NO_SPLIT && addr < r->split && r->split < *end)
+		*end = r->split;
+	else if (r->split != NO_SPLIT && addr >= r->split && r->split > *start)
+		*start = r->split;
 }
 
 const char *place__owner(const struct place *pl, char *buf, size_t size)

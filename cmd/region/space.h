@@ -102,6 +102,13 @@ int space__event(struct space *sp, const struct fs_head *ev);
 void space__place(struct space *sp, const struct fs_fault *f, struct place *out);
 
 /*
+ * Where an address of a process lies, by its layout (layout.h), as the events applied have it. [*start,
+ * *end) is the part of the mapping that has the same name. Never fails.
+ */
+void space__place_at(struct space *sp, __u32 pid, __u64 addr, struct place *out, __u64 *start,
+		     __u64 *end);
+
+/*
  * A file that will be mapped: it is opened, and told to space_ops.opened. NULL: it is not there, or no
  * regular file, or no memory.
  */
