@@ -158,7 +158,7 @@ static __always_inline void fault_emit(struct fs_cpu *cpu, struct task_state *st
 	f->pid = st->who >> 32;
 	f->tid = (u32)st->who;
 	f->region_id = slot->region_id;
-	f->stack_id = cfg.stacks ? st->stack_id : 0;
+	f->stack_id = cfg.fault_stacks ? st->stack_id : 0;
 	f->region = slot->region;
 	f->class = class;
 	f->access = st->access;

@@ -31,7 +31,7 @@ static __always_inline void fault_stack(struct task_state *st, u32 nkernel)
 {
 	u64 taken;
 
-	if (!cfg.stacks || st->stack_taken ||
+	if (!cfg.fault_stacks || st->stack_taken ||
 	    !(cfg.region_mask & (1U << (fault_slot(st)->region & 31))))
 		return;
 	taken = stack_take(nkernel, st->loading);
@@ -58,7 +58,7 @@ static __always_inline void fault_stack_over(struct task_state *st, u32 flags)
 {
 	u64 now;
 
-	if (!cfg.stacks || st->stack_taken || !fault_wanted(fault_slot(st), flags))
+	if (!cfg.fault_stacks || st->stack_taken || !fault_wanted(fault_slot(st), flags))
 		return;
 	if (cfg.latency && !st->done_ns)
 		st->done_ns = bpf_ktime_get_ns();
@@ -254,7 +254,7 @@ static __always_inline void fault_entry(void *ctx, struct task_struct *task, u64
 	st->stack_id = 0;
 	st->stack_taken = 0;
 	st->slot = region_at(task, st, mm, addr);
-	if (cfg.stacks && !user) { /* the end of an access that fails is seen too late */
+	if (cfg.fault_stacks && !user) { /* the end of an access that fails is seen too late */
 		fault_stack(st, cfg.kernel_stacks ? kernel_frames(ctx, ip) : 0);
 		if (cfg.latency)
 			st->entry_ns = bpf_ktime_get_ns();

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "commands.h"
+#include "mappings.h"
 #include "output/stat_csv.h"
 #include "output/stat_json.h"
 #include "output/stat_text.h"
@@ -46,6 +47,7 @@ struct stat_run {
 	struct stack_names *names; /* --by stack; else NULL */
 	struct stat_stack **shown; /* by their number in the profile of names */
 	size_t nshown;
+	struct mappings *mappings; /* --with; else NULL */
 	const char *notes[MAX_NOTES];
 	size_t nnotes;
 	char command[256];
@@ -113,7 +115,10 @@ static int on_fault(void *ctx, const struct fs_fault *f)
 	struct stat_run *sr = ctx;
 	struct process *proc;
 	struct place pl;
+	int err = sr->mappings ? space__touch(sr->run.space, f) : 0;
 
+	if (err)
+		return err;
 	space__place(sr->run.space, f, &pl);
 	if (!(sr->regions & OPT_REGION(pl.region)))
 		return 0;
@@ -417,6 +422,8 @@ static int report(struct stat_run *sr, __u64 duration_ns, bool interval)
 	rep.time_ns = clock_ns() - session__start_ns(sr->run.session);
 	fill_totals(sr, &rep);
 	err = print_report(sr, &rep);
+	if (!err && sr->mappings)
+		err = mappings__report(sr->mappings, sr->command, duration_ns, interval, rep.lost);
 	stat__reset(sr->tally);
 	return err;
 }
@@ -455,15 +462,6 @@ static int make_tally(struct stat_run *sr)
 	return sr->tally ? 0 : -errno;
 }
 
-static void note_command(struct stat_run *sr)
-{
-	const struct options *o = sr->run.o;
-	size_t at = 0, n = sizeof(sr->command);
-
-	for (int i = 0; i < o->target.argc && at < n; i++)
-		at += snprintf(sr->command + at, n - at, "%s%s", i ? " " : "", o->target.argv[i]);
-}
-
 static int run_stat(struct stat_run *sr)
 {
 	__u64 start, end;
@@ -471,9 +469,17 @@ static int run_stat(struct stat_run *sr)
 
 	if (status)
 		return status;
-	if (sr->run.stacks && open_names(sr)) {
+	if (stat_by__has(&sr->by, STAT_STACK) && open_names(sr)) {
 		log_error("out of memory");
 		return STATUS_FAILED;
+	}
+	if (sr->run.o->mappings.with.n) {
+		sr->mappings = mappings__new(&sr->run, sr->run.o->mappings.with.values,
+					     sr->run.o->mappings.with.n);
+		if (!sr->mappings) {
+			log_error("out of memory");
+			return STATUS_FAILED;
+		}
 	}
 	take_notes(sr);
 	err = run__loop(&sr->run, &sr->sink, on_interval, sr);
@@ -516,14 +522,17 @@ int cmd_stat(const struct options *o)
 	opts.stacks = stat_by__has(&sr.by, STAT_STACK);
 	opts.user_stacks = !o->stacks.kernel_only;
 	opts.kernel_stacks = !o->stacks.user_only;
+	if (o->mappings.with.n)
+		run__map_opts(o, &opts);
 	status = run__open(&sr.run, o, &opts, &ops);
-	note_command(&sr);
+	run__command_line(o, sr.command, sizeof(sr.command));
 	if (!status)
 		status = run_stat(&sr);
 	if (sr.run.out && options__close_output(sr.run.out) && !status)
 		status = STATUS_FAILED;
 	status = run__status(&sr.run, status);
 	run__close(&sr.run);
+	mappings__free(sr.mappings);
 	stat__free(sr.tally);
 	free_names(&sr);
 	free(sr.ended);

@@ -41,6 +41,25 @@ static const struct example flame_examples[] = {
 	{ NULL, NULL }
 };
 
+static const struct example touched_examples[] = {
+	{ "faultsnoop touched -- ./server", "who maps memory, and how much of it is ever used" },
+	{ "faultsnoop touched -p 1234 -d 10 --each", "the same, mapping by mapping" },
+	{ NULL, NULL }
+};
+
+static const struct example churn_examples[] = {
+	{ "faultsnoop churn -p 1234 -d 10", "what a process maps and gives back again and again" },
+	{ "faultsnoop churn -a -i 5", "of the whole machine, every 5 seconds" },
+	{ NULL, NULL }
+};
+
+static const struct example leaks_examples[] = {
+	{ "faultsnoop leaks -p 1234 -d 60 --older 10000",
+	  "what was mapped meanwhile and has stayed for 10 seconds or more" },
+	{ "faultsnoop leaks -p 1234 -i 10 -z 1M", "growth by large mappings, every 10 seconds" },
+	{ NULL, NULL }
+};
+
 static const struct example check_examples[] = {
 	{ "faultsnoop check -d 10 -- stress-ng --mmap 2 -t 8",
 	  "hold the model of address spaces against /proc while a program changes them" },
@@ -101,6 +120,45 @@ static const struct command commands[] = {
 		.bit = ON_FLAME,
 		.operand = OPERAND_PROGRAM,
 		.run = cmd_flame,
+	},
+	{
+		.name = "touched",
+		.summary = "tell how much of what is mapped is ever touched, by who mapped it",
+		.usage = "[options] [-- PROGRAM ARG...]",
+		.description =
+			"Joins page faults to the mappings that they fall in and to the stacks that "
+			"created those: what was mapped, touched once, touched again after it had "
+			"been given back, populated without a fault, never touched.",
+		.examples = touched_examples,
+		.bit = ON_TOUCHED,
+		.operand = OPERAND_PROGRAM,
+		.run = cmd_touched,
+	},
+	{
+		.name = "churn",
+		.summary = "find memory that is mapped, touched and given back again and again",
+		.usage = "[options] [-- PROGRAM ARG...]",
+		.description =
+			"Counts by the stack that maps it how often memory is mapped and given back, "
+			"by munmap, brk or madvise, what the faults on it cost, and what helps where "
+			"the figures say that something would.",
+		.examples = churn_examples,
+		.bit = ON_CHURN,
+		.operand = OPERAND_PROGRAM,
+		.run = cmd_churn,
+	},
+	{
+		.name = "leaks",
+		.summary = "list mappings and heap growth that stay, by who made them",
+		.usage = "[options] [-- PROGRAM ARG...]",
+		.description =
+			"Lists what was mapped, attached or added to the heap during the run and has "
+			"not been given back: by stack, with its age and how much of it was touched. "
+			"With -i also how it grows.",
+		.examples = leaks_examples,
+		.bit = ON_LEAKS,
+		.operand = OPERAND_PROGRAM,
+		.run = cmd_leaks,
 	},
 	{
 		.name = "check",

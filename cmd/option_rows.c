@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The rows of options.h: each option, and the words it takes. */
 #include "analysis/flame.h"
+#include "analysis/mapping.h"
 #include "analysis/stat.h"
 #include "base/kind_names.h"
 #include "commands.h"
@@ -19,7 +20,8 @@
 #define ON_TARGET   (ON_FAULTS | ON_MAPPINGS | ON_MAP | ON_CHECK)
 #define ON_TABLES   (ON_STAT | ON_TRACE | ON_FEATURES | ON_MAPPINGS | ON_MAP)
 #define ON_RUN	    (ON_TARGET | ON_FEATURES)
-#define ON_STACKS   (ON_FAULTS | ON_MAPPINGS)
+#define ON_STACKS   ON_FAULTS
+#define ON_NAMES    (ON_FAULTS | ON_MAPPINGS)
 #define ON_ALL	    (ON_RUN | ON_HELP)
 
 static const struct option_word fault_words[] = {
@@ -87,6 +89,15 @@ static bool sort_word(size_t i, struct option_word *out)
 		return false;
 	*out = (struct option_word){ stat_column__name(i), NULL, i };
 	return true;
+}
+
+static bool with_word(size_t i, struct option_word *out)
+{
+	const struct mapping_analysis *a = mapping_analysis(i);
+
+	if (a)
+		*out = (struct option_word){ a->name, a->desc, i };
+	return a;
 }
 
 static const struct option_word mapper_words[] = {
@@ -220,17 +231,33 @@ static const struct option_row rows[] = {
 	  FLAG(stacks.user_only), .help = "leave out the kernel's frames" },
 	{ "kernel-stacks-only", .short_name = 'K', .group = GROUP_WHAT, .commands = ON_STACKS,
 	  FLAG(stacks.kernel_only), .help = "leave out the program's frames" },
-	{ "inlines", .group = GROUP_WHAT, .commands = ON_STACKS, FLAG(symbols.inlines),
+	{ "inlines", .group = GROUP_WHAT, .commands = ON_NAMES, FLAG(symbols.inlines),
 	  .help = "frames of inlined functions too, from debug information" },
 	{ "lines", .group = GROUP_WHAT, .commands = ON_TRACE | ON_FLAME, FLAG(symbols.lines),
 	  .help = "source file and line of each frame, from debug information" },
-	{ "debuginfod", .group = GROUP_WHAT, .commands = ON_STACKS, FLAG(symbols.debuginfod),
+	{ "debuginfod", .group = GROUP_WHAT, .commands = ON_NAMES, FLAG(symbols.debuginfod),
 	  .help = "ask the servers of $DEBUGINFOD_URLS for debug information" },
 	{ "title", .metavar = "TEXT", .group = GROUP_OUTPUT, .commands = ON_FLAME,
 	  .type = OPT_TEXT, .dest = FIELD(const char *, flame.title),
 	  .help = "heading of the flame graph" },
 	{ "inverted", .group = GROUP_OUTPUT, .commands = ON_FLAME, FLAG(flame.inverted),
 	  .help = "draw the root at the top" },
+	{ "with", .metavar = "WHAT[,WHAT]", .group = GROUP_WHAT, .commands = ON_STAT,
+	  .type = OPT_WORDS, .dest = FIELD(struct word_list, mappings.with), .noun = "analysis",
+	  .word = with_word, .help = "look at mappings too, in the same run" },
+	{ "each", .group = GROUP_WHAT, .commands = ON_TOUCHED, FLAG(mappings.by_mapping),
+	  .help = "a row for each mapping; default: for each place that maps" },
+	{ "older", .metavar = "MS", .group = GROUP_WHAT, .commands = ON_LEAKS,
+	  .type = OPT_MILLISECONDS, .dest = FIELD(__u64, mappings.older_ns),
+	  .max = 31536000 * NS_PER_SEC, .help = "leave out what is younger; in milliseconds" },
+	{ "min-size", .short_name = 'z', .metavar = "SIZE", .group = GROUP_WHAT,
+	  .commands = ON_LEAKS, .type = OPT_SIZE, .dest = FIELD(__u64, mappings.min_bytes),
+	  .max = 1ULL << 62, .help = "leave out smaller mappings, as 64K or 1M" },
+	{ "max-size", .short_name = 'Z', .metavar = "SIZE", .group = GROUP_WHAT,
+	  .commands = ON_LEAKS, .type = OPT_SIZE, .dest = FIELD(__u64, mappings.max_bytes),
+	  .min = 1, .max = 1ULL << 62, .help = "leave out larger mappings" },
+	{ "no-stacks", .group = GROUP_WHAT, .commands = ON_MAPPINGS, FLAG(mappings.no_stacks),
+	  .help = "take no stacks: rows are by program and call" },
 	{ "events", .metavar = "EVENT[,EVENT]", .group = GROUP_WHAT, .commands = ON_TRACE,
 	  .type = OPT_MASK, .dest = FIELD(__u64, trace.events), .noun = "event",
 	  .word = event_word, .help = "print these events only; default all" },

@@ -27,6 +27,8 @@ static const struct conflict {
 	{ "name", PROGRAM }, { "cgroup", PROGRAM },
 	{ "json", "csv" },
 	{ "user-stacks-only", "kernel-stacks-only" },
+	{ "with", "in-kernel" }, { "with", "no-calls" },
+	{ "no-stacks", "inlines" }, { "no-stacks", "debuginfod" },
 };
 /* clang-format on */
 
@@ -83,6 +85,9 @@ static void row_range(const struct option_row *row, char *buf, size_t size)
 	case OPT_SECONDS:
 		snprintf(buf, size, "%.9g to %.9g seconds", row->min / 1e9, row->max / 1e9);
 		break;
+	case OPT_MILLISECONDS:
+		snprintf(buf, size, "%.12g to %.12g milliseconds", row->min / 1e6, row->max / 1e6);
+		break;
 	case OPT_MICROSECONDS:
 		snprintf(buf, size, "%.12g to %.12g microseconds", row->min / 1e3, row->max / 1e3);
 		break;
@@ -103,6 +108,10 @@ static int parse_number(const struct option_row *row, const char *text, __u64 *o
 	case OPT_SECONDS:
 		what = "a number of seconds";
 		err = parse_seconds(text, &value);
+		break;
+	case OPT_MILLISECONDS:
+		what = "a number of milliseconds";
+		err = parse_milliseconds(text, &value);
 		break;
 	case OPT_MICROSECONDS:
 		what = "a number of microseconds";
@@ -296,6 +305,7 @@ static int apply(struct parser *p, const struct option_row *row, const char *arg
 		return 0;
 	case OPT_U64:
 	case OPT_SECONDS:
+	case OPT_MILLISECONDS:
 	case OPT_MICROSECONDS:
 	case OPT_SIZE:
 		return parse_number(row, arg, dest);
@@ -469,7 +479,8 @@ static int check_stacks(const struct parser *p)
 		log_error("--by stack needs each fault by itself: leave out --in-kernel");
 		return -EINVAL;
 	}
-	if (p->command->bit == ON_FLAME || o->stacks.wanted || by_stack)
+	if ((p->command->bit & (ON_FLAME | ON_TOUCHED | ON_CHURN | ON_LEAKS)) || o->stacks.wanted ||
+	    by_stack || o->mappings.with.n)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(about); i++) {
 		if (!given(p, about[i]) ||

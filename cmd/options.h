@@ -137,6 +137,14 @@ struct options {
 	} flame;
 
 	struct {
+		struct word_list with; /* stat: enum mapping_kind */
+		bool by_mapping;       /* touched: a row for each mapping */
+		bool no_stacks;
+		__u64 older_ns;
+		__u64 min_bytes, max_bytes; /* of a mapping; max 0: no limit */
+	} mappings;
+
+	struct {
 		bool wanted; /* trace --stacks; flame always takes them, stat --by stack does */
 		bool user_only, kernel_only;
 	} stacks;
@@ -182,15 +190,16 @@ enum option_type {
 	OPT_SET,          /* an enum: becomes option_row.min */
 	OPT_U64,          /* __u64 */
 	OPT_SECONDS,      /* __u64 ns; min and max too */
-	OPT_MICROSECONDS, /* the same */
-	OPT_SIZE,         /* __u64 bytes */
-	OPT_TEXT,         /* const char *, not empty */
-	OPT_NAMES,        /* struct name_list */
-	OPT_COMMS,        /* struct name_list of thread names as the kernel can have them */
-	OPT_IDS,          /* struct id_list */
-	OPT_WORD,         /* an enum */
-	OPT_WORDS,        /* struct word_list */
-	OPT_MASK,         /* __u64: the words' values together */
+	OPT_MILLISECONDS, /* the same */
+	OPT_MICROSECONDS,
+	OPT_SIZE,  /* __u64 bytes */
+	OPT_TEXT,  /* const char *, not empty */
+	OPT_NAMES, /* struct name_list */
+	OPT_COMMS, /* struct name_list of thread names as the kernel can have them */
+	OPT_IDS,   /* struct id_list */
+	OPT_WORD,  /* an enum */
+	OPT_WORDS, /* struct word_list */
+	OPT_MASK,  /* __u64: the words' values together */
 };
 
 enum option_group { GROUP_TARGET, GROUP_WHAT, GROUP_RUN, GROUP_OUTPUT, GROUP_OTHER, GROUP_NR };

@@ -70,6 +70,23 @@ void run__session_opts(const struct options *o, struct session_opts *s)
 	s->wake_fd = -1;
 }
 
+void run__map_opts(const struct options *o, struct session_opts *s)
+{
+	s->layouts = true;
+	if (o->mappings.no_stacks || s->stacks)
+		return;
+	s->stacks = s->user_stacks = s->call_stacks_only = true;
+}
+
+void run__command_line(const struct options *o, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (int i = 0; i < o->target.argc && at < size; i++)
+		at += snprintf(buf + at, size - at, "%s%s", i ? " " : "", o->target.argv[i]);
+}
+
 static void describe_target(struct run *r)
 {
 	const struct options *o = r->o;

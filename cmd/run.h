@@ -41,6 +41,15 @@ struct run {
 void run__session_opts(const struct options *o, struct session_opts *opts);
 
 /*
+ * What analyses of mappings need more: layouts, and the stacks of calls. After what decides about
+ * stacks.
+ */
+void run__map_opts(const struct options *o, struct session_opts *opts);
+
+/* PROGRAM and its arguments in a line, "" where there is none. */
+void run__command_line(const struct options *o, char *buf, size_t size);
+
+/*
  * Check rights, probe features, load, open the output. STATUS_OK, or the exit status after the line
  * that said why. run__close() is needed in either case.
  */

@@ -62,7 +62,8 @@ struct fs_config {
 	__u8 late;          /* some faults, or all, are looked at only after they were counted */
 	__u8 numa;          /* NUMA balancing is on: look for its faults */
 	__u8 check_members; /* fault events are not opened per task: look in `targets` */
-	__u8 stacks;        /* take the stacks of faults and calls */
+	__u8 stacks;        /* take the stacks of calls */
+	__u8 fault_stacks;  /* and of faults */
 	__u8 user_stacks;   /* their user part */
 	__u8 kernel_stacks; /* their kernel part */
 	__u8 layouts;       /* tell what mapping calls, execve and fork make of address spaces */

@@ -183,6 +183,11 @@ int parse_seconds(const char *s, __u64 *ns)
 	return parse_decimal(s, 9, ns);
 }
 
+int parse_milliseconds(const char *s, __u64 *ns)
+{
+	return parse_decimal(s, 6, ns);
+}
+
 int parse_microseconds(const char *s, __u64 *ns)
 {
 	return parse_decimal(s, 3, ns);

@@ -27,6 +27,8 @@ int parse_u64(const char *s, __u64 min, __u64 max, __u64 *out);
 int parse_size(const char *s, __u64 *bytes);
 /* "1.5": nanoseconds from seconds; digits beyond the ninth after the point are dropped. */
 int parse_seconds(const char *s, __u64 *ns);
+/* "1.5": nanoseconds from milliseconds; digits beyond the sixth after the point are dropped. */
+int parse_milliseconds(const char *s, __u64 *ns);
 /* "1.5": nanoseconds from microseconds; digits beyond the third after the point are dropped. */
 int parse_microseconds(const char *s, __u64 *ns);
 

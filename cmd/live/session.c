@@ -132,6 +132,7 @@ static enum session_result configure(struct session *s)
 	cfg->memcg = session__by_memcg(s);
 	cfg->late = cfg->memcg || session__by_next(s);
 	cfg->stacks = o->stacks;
+	cfg->fault_stacks = o->stacks && !o->call_stacks_only;
 	cfg->user_stacks = o->user_stacks;
 	cfg->kernel_stacks = o->kernel_stacks;
 	cfg->layouts = o->layouts;

@@ -36,9 +36,10 @@ struct session_opts {
 	bool in_kernel;
 	bool stacks; /* of faults and calls: their user part, their kernel part */
 	bool user_stacks, kernel_stacks;
-	bool layouts;     /* what calls, execve and fork make of address spaces */
-	__u64 ring_bytes; /* 0: the default */
-	int wake_fd;      /* session__poll() returns when it is readable; -1: none */
+	bool call_stacks_only; /* not those of faults */
+	bool layouts;          /* what calls, execve and fork make of address spaces */
+	__u64 ring_bytes;      /* 0: the default */
+	int wake_fd;           /* session__poll() returns when it is readable; -1: none */
 };
 
 struct session;

@@ -85,13 +85,15 @@ struct origin *vma__origin(struct image *im, struct vma *v, __u64 time_ns)
 /* [start, end) of a VMA is mapped no more. */
 static void unmap_part(struct change *c, const struct vma *v, __u64 start, __u64 end)
 {
-	__u64 here = pages__count(&c->mm->pages, PAGES_HERE, start, end);
+	__u64 gone[PAGE_SETS], here;
 	struct origin *o = v->origin;
 
 	for (int set = 0; set < PAGE_SETS; set++)
-		pages__clear(&c->mm->pages, set, start, end);
+		gone[set] = pages__clear(&c->mm->pages, set, start, end);
 	if (!o)
 		return;
+	here = gone[PAGES_HERE];
+	o->pages.freed += gone[PAGES_ANON];
 	o->live -= end - start;
 	o->pages.unmapped += here;
 	for (size_t i = 0; i < c->sp->nwatches; i++)
@@ -300,8 +302,10 @@ static void populate_arguments(struct mm *mm, __u64 start_stack)
 	for (int set = 0; set < PAGE_SETS; set++)
 		pages__set(&mm->pages, set, v->end - bytes, v->end, set == PAGES_ANON ? &n : NULL);
 	o = v->origin;
-	if (o)
-		o->pages.populated += n;
+	if (!o)
+		return;
+	o->pages.populated += n;
+	o->pages.made_populated += n;
 }
 
 int layout__event(struct space *sp, const struct fs_layout_event *ev)
@@ -453,14 +457,16 @@ static int copy_vma(struct mm *to, const struct vma *v)
 #define VM_WIPEONFORK 0x02000000U
 #define VM_SHARED     0x00000008U
 
-static int copy_pages(struct mm *to, const struct mm *from, struct vma *v)
+/* A child has the anonymous pages of its parent; those of files it has to fault for. */
+static int copy_pages(struct mm *to, const struct mm *from, const struct vma *v)
 {
 	__u64 n;
-	int err;
+	int err = 0;
 
 	if (v->vm_flags & (VM_WIPEONFORK | VM_SHARED))
 		return 0;
-	err = pages__copy(&to->pages, &from->pages, PAGES_ANON, v->start, v->end);
+	for (int set = 0; set < PAGE_SETS && !err; set++)
+		err = pages__copy(&to->pages, set, &from->pages, PAGES_ANON, v->start, v->end);
 	n = pages__count(&to->pages, PAGES_ANON, v->start, v->end);
 	if (v->origin)
 		v->origin->pages.inherited += n;

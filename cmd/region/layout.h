@@ -26,9 +26,11 @@ struct origin_pages {
 	__u64 released;  /* anonymous or touched, by madvise */
 	__u64 unmapped;  /* anonymous or touched, when it was unmapped */
 	__u64 zero;      /* faults that mapped the zero page */
-	__u64 anon;      /* anonymous ones that are there, or in swap, now */
-	__u64 here;      /* touched or populated, and not released since */
-	__u64 ever;      /* of what is mapped now: ever touched or populated */
+	/* of private memory: made anonymous by faults, without one; and given back, or unmapped */
+	__u64 made, made_populated, freed;
+	__u64 anon; /* there, or in swap, now: made + made_populated + inherited - freed */
+	__u64 here; /* touched or populated, and not released since */
+	__u64 ever; /* of what is mapped now: ever touched or populated */
 };
 
 /*

@@ -72,7 +72,7 @@ static void count_first(struct origin *o, const struct fs_fault *f, __u64 start,
 int space__touch(struct space *sp, const struct fs_fault *f)
 {
 	struct image *im = image__find(sp, f->pid);
-	__u64 start, end, ever = 0, here = 0;
+	__u64 start, end, ever = 0, here = 0, made = 0;
 	struct origin *o;
 	struct vma *v;
 	int err;
@@ -96,7 +96,8 @@ int space__touch(struct space *sp, const struct fs_fault *f)
 	if (!err)
 		err = pages__set(&im->mm->pages, PAGES_HERE, start, end, &here);
 	if (!err && makes_anon(f->class, v))
-		err = pages__set(&im->mm->pages, PAGES_ANON, start, end, NULL);
+		err = pages__set(&im->mm->pages, PAGES_ANON, start, end, &made);
+	o->pages.made += made;
 	o->pages.touched += ever;
 	o->pages.again += here - ever;
 	if (f->class == FS_CLASS_ZERO)
@@ -115,7 +116,7 @@ static int populate(struct image *im, struct vma *v, __u64 start, __u64 end, boo
 {
 	struct pages *p = &im->mm->pages;
 	struct origin *o;
-	__u64 n = 0;
+	__u64 n = 0, made = 0;
 	int err = 0;
 
 	if (!(v->vm_flags & VM_ACCESS))
@@ -125,12 +126,13 @@ static int populate(struct image *im, struct vma *v, __u64 start, __u64 end, boo
 		return -ENOMEM;
 	/* as populate_vma_page_range() of mm/gup.c: copies are broken before they are needed */
 	if (write && (v->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE)
-		err = pages__set(p, PAGES_ANON, start, end, NULL);
+		err = pages__set(p, PAGES_ANON, start, end, &made);
 	if (!err)
 		err = pages__set(p, PAGES_HERE, start, end, NULL);
 	if (!err)
 		err = pages__set(p, PAGES_EVER, start, end, &n);
 	o->pages.populated += n;
+	o->pages.made_populated += made;
 	return err;
 }
 
@@ -155,14 +157,15 @@ static void release(struct space *sp, struct image *im, struct vma *v, __u64 sta
 		    const struct fs_call_event *ev)
 {
 	struct pages *p = &im->mm->pages;
-	__u64 n;
+	__u64 freed, n;
 
 	/* for shared memory these only unmap it, and the pages stay where they are */
-	pages__clear(p, PAGES_ANON, start, end);
+	freed = pages__clear(p, PAGES_ANON, start, end);
 	n = pages__clear(p, PAGES_HERE, start, end);
 	if (!v->origin)
 		return;
 	v->origin->pages.released += n;
+	v->origin->pages.freed += freed;
 	for (size_t i = 0; n && i < sp->nwatches; i++)
 		if (sp->watches[i].released)
 			sp->watches[i].released(sp->watches[i].ctx, &im->p, v->origin, n, ev);

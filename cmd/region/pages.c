@@ -266,8 +266,8 @@ int pages__move(struct pages *p, __u64 from, __u64 to, __u64 size)
 	return err;
 }
 
-int pages__copy(struct pages *to, const struct pages *from, enum page_set set, __u64 start,
-		__u64 end)
+int pages__copy(struct pages *to, enum page_set as, const struct pages *from, enum page_set set,
+		__u64 start, __u64 end)
 {
 	struct page_range in = page_range(start, end);
 	struct ranges_cursor c;
@@ -283,7 +283,7 @@ int pages__copy(struct pages *to, const struct pages *from, enum page_set set, _
 			mine = get_block(to, b->range.start);
 			if (!mine)
 				return -ENOMEM;
-			add_bits(to, set, &mine->bits[set][i], bits);
+			add_bits(to, as, &mine->bits[as][i], bits);
 		}
 	}
 	return 0;

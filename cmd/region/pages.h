@@ -45,9 +45,11 @@ __u64 pages__count(const struct pages *p, enum page_set set, __u64 start, __u64 
  * mremap. The ranges do not overlap. 0, or -ENOMEM and all is as it was.
  */
 int pages__move(struct pages *p, __u64 from, __u64 to, __u64 size);
-/* Add what one set has in [start, end) to that of another's. 0, or -ENOMEM and a part is added. */
-int pages__copy(struct pages *to, const struct pages *from, enum page_set set, __u64 start,
-		__u64 end);
+/*
+ * Add what one set of another's has in [start, end) to the set `as`. 0, or -ENOMEM and a part is added.
+ */
+int pages__copy(struct pages *to, enum page_set as, const struct pages *from, enum page_set set,
+		__u64 start, __u64 end);
 
 /*
  * Call fn for each run of pages that a set has in [start, end), in order; it must not change p. Ends

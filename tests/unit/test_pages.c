@@ -188,13 +188,14 @@ static void check_copy(const struct model *m, enum page_set set, unsigned int fr
 
 	assert_int_equal(add(other, set, to / 2, to / 2 + 1), 0);
 	assert_int_equal(add(other, (set + 1) % PAGE_SETS, 3, 9), 0);
-	assert_int_equal(
-		pages__copy(&other->pages, &m->pages, set, addr_of(m, from), addr_of(m, to)), 0);
+	assert_int_equal(pages__copy(&other->pages, set, &m->pages, set, addr_of(m, from),
+				     addr_of(m, to)),
+			 0);
 	for (; from < to; from++)
 		other->in[set][from] |= m->in[set][from];
 	check(other);
 	memory_left = 0;
-	err = pages__copy(&other->pages, &m->pages, set, ALL);
+	err = pages__copy(&other->pages, set, &m->pages, set, ALL);
 	memory_left = MEMORY_ENOUGH;
 	assert_true(!err || err == -ENOMEM);
 	model__free(other);

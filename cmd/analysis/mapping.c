@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The analyses of mappings, and the groups that their rows are made of. */
+#include "analysis/mapping.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "base/kind_names.h"
+
+const struct mapping_analysis *mapping_analysis(enum mapping_kind kind)
+{
+	static const struct mapping_analysis *const rows[MAPPING_KIND_NR] = {
+		[MAPPING_TOUCHED] = &analysis_touched,
+		[MAPPING_CHURN] = &analysis_churn,
+		[MAPPING_LEAKS] = &analysis_leaks,
+	};
+
+	return kind < MAPPING_KIND_NR ? rows[kind] : NULL;
+}
+
+const char *origin_word(enum origin_kind kind, unsigned int call)
+{
+	switch (kind) {
+	case ORIGIN_CALL:
+		return call_name(call);
+	case ORIGIN_EXEC:
+		return "execve";
+	default:
+		return "(before)";
+	}
+}
+
+/* In front of the caller's struct. */
+struct node {
+	UT_hash_handle hh;
+	struct group group;
+};
+
+struct groups {
+	struct mapping_stacks stacks;
+	struct node *all;
+	size_t size;
+};
+
+static struct node *node_of(const void *group)
+{
+	return (struct node *)((char *)group - offsetof(struct node, group));
+}
+
+struct groups *groups__new(const struct mapping_opts *o, size_t size)
+{
+	struct groups *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->stacks = o->stacks;
+	g->size = size;
+	return g;
+}
+
+void groups__clear(struct groups *g)
+{
+	struct node *n, *next;
+
+	HASH_ITER (hh, g->all, n, next) {
+		HASH_DEL(g->all, n);
+		free(n);
+	}
+}
+
+void groups__free(struct groups *g)
+{
+	if (!g)
+		return;
+	groups__clear(g);
+	free(g);
+}
+
+void *groups__get(struct groups *g, const struct process *proc, const struct origin *o)
+{
+	struct group_key key = {};
+	struct node *n;
+	__u32 number;
+
+	memcpy(key.comm, proc->comm, sizeof(key.comm));
+	key.kind = o->kind;
+	key.call = o->call;
+	if (o->kind == ORIGIN_CALL && g->stacks.number) {
+		if (g->stacks.number(g->stacks.ctx, o->stack_id, &number))
+			return NULL;
+		key.stack = number + 1;
+	}
+	HASH_FIND(hh, g->all, &key, sizeof(key), n);
+	if (!n) {
+		n = calloc(1, offsetof(struct node, group) + g->size);
+		if (!n)
+			return NULL;
+		n->group.key = key;
+		n->group.pid = proc->pid;
+		HASH_ADD(hh, g->all, group.key, sizeof(key), n);
+		if (!n->hh.tbl) {
+			free(n);
+			return NULL;
+		}
+	}
+	if (n->group.pid != proc->pid)
+		n->group.pid = 0;
+	return &n->group;
+}
+
+void *groups__first(struct groups *g)
+{
+	return g->all ? &g->all->group : NULL;
+}
+
+void *groups__next(struct groups *g, const void *group)
+{
+	struct node *n = node_of(group)->hh.next;
+
+	(void)g;
+	return n ? &n->group : NULL;
+}
+
+void groups__put_names(const struct groups *g, const struct group *group, struct rows *rows)
+{
+	(void)g;
+	rows__text(rows, group->key.comm);
+	if (group->pid)
+		rows__number(rows, group->pid);
+	else
+		rows__none(rows);
+	rows__text(rows, origin_word(group->key.kind, group->key.call));
+}
+
+void groups__put_stack(const struct groups *g, const struct group *group, struct rows *rows)
+{
+	if (group->key.stack && g->stacks.profile)
+		rows__stack(rows, g->stacks.profile(g->stacks.ctx), group->key.stack - 1);
+	else
+		rows__none(rows);
+}
