@@ -524,6 +524,8 @@ int cmd_stat(const struct options *o)
 	opts.kernel_stacks = !o->stacks.user_only;
 	if (o->mappings.with.n)
 		run__map_opts(o, &opts);
+	for (size_t i = 0; i < o->mappings.with.n; i++)
+		ops.all_origins |= o->mappings.with.values[i] == MAPPING_TOUCHED;
 	status = run__open(&sr.run, o, &opts, &ops);
 	run__command_line(o, sr.command, sizeof(sr.command));
 	if (!status)

@@ -235,8 +235,9 @@ static int run_mappings(struct mappings_run *mr)
 
 int mappings__run(const struct options *o, enum mapping_kind kind)
 {
-	struct mappings_run mr = {};
+	struct space_ops ops = { .all_origins = kind == MAPPING_TOUCHED };
 	unsigned int kinds[] = { kind };
+	struct mappings_run mr = {};
 	struct session_opts opts;
 	int status;
 
@@ -245,7 +246,7 @@ int mappings__run(const struct options *o, enum mapping_kind kind)
 	run__session_opts(o, &opts);
 	opts.by_time = true;
 	run__map_opts(o, &opts);
-	status = run__open(&mr.run, o, &opts, NULL);
+	status = run__open(&mr.run, o, &opts, &ops);
 	run__command_line(o, mr.command, sizeof(mr.command));
 	if (!status) {
 		mr.mappings = mappings__new(&mr.run, kinds, 1);

@@ -34,6 +34,8 @@ struct churn_group {
 	__u64 released, again;          /* pages, by madvise, and touched once more */
 	__u64 releases;                 /* such calls */
 	__u64 again_ns, again_faults;
+	__u64 low, high, swing; /* of the heap's end: of one process, and the most that it was */
+	__u32 swing_pid;
 	bool lazy; /* it was private anonymous memory: MADV_FREE could do */
 };
 
@@ -63,12 +65,33 @@ static void on_mapped(void *ctx, const struct process *proc, const struct origin
 	g->mapped_bytes += end - start;
 }
 
+/* How far the end of the heap goes up and down. */
+static void note_swing(struct churn_group *g, const struct process *proc, __u64 start, __u64 end)
+{
+	if (g->swing_pid != proc->pid) {
+		g->swing_pid = proc->pid;
+		g->low = start;
+		g->high = end;
+	}
+	g->low = start < g->low ? start : g->low;
+	g->high = end > g->high ? end : g->high;
+	if (g->high - g->low > g->swing)
+		g->swing = g->high - g->low;
+}
+
+/* Does a call give memory back? One that maps something else over it does not. */
+static bool gives_back(const struct fs_call_event *by)
+{
+	return by && (by->call == FS_CALL_MUNMAP || by->call == FS_CALL_BRK ||
+		      by->call == FS_CALL_SHMDT || by->call == FS_CALL_MREMAP);
+}
+
 static void on_unmapped(void *ctx, const struct process *proc, const struct origin *o, __u64 start,
 			__u64 end, __u64 here, const struct fs_call_event *by, __u64 time_ns)
 {
 	struct churn_group *g;
 
-	if (!by || o->kind != ORIGIN_CALL) /* the end of a process is no churn */
+	if (!gives_back(by) || o->kind != ORIGIN_CALL) /* the end of a process is no churn */
 		return;
 	g = group_of(ctx, proc, o);
 	if (!g)
@@ -77,6 +100,8 @@ static void on_unmapped(void *ctx, const struct process *proc, const struct orig
 	g->bytes += end - start;
 	if (end - start > g->max_bytes)
 		g->max_bytes = end - start;
+	if (o->call == FS_CALL_BRK)
+		note_swing(g, proc, start, end);
 	g->here += here;
 	g->life_ns += time_ns > o->time_ns ? time_ns - o->time_ns : 0;
 }
@@ -184,16 +209,14 @@ static __u64 twice(__u64 bytes)
 static void advise_brk(const struct churn_group *g, char *buf, size_t size)
 {
 	char most[FMT_LEN], stall[FMT_LEN];
-	__u64 keep = twice(g->max_bytes);
+	__u64 keep = twice(g->swing);
 
-	snprintf(
-		buf, size,
-		"the heap's end is given back and wanted again, up to %s at a time, for %s of stall: "
-		"GLIBC_TUNABLES=glibc.malloc.trim_threshold=%llu:glibc.malloc.top_pad=%llu, or "
-		"mallopt(M_TRIM_THRESHOLD), keeps it",
-		fmt_bytes(most, sizeof(most), g->max_bytes),
-		fmt_ns(stall, sizeof(stall), g->stall_ns), (unsigned long long)keep,
-		(unsigned long long)(keep / 4));
+	snprintf(buf, size,
+		 "the end of the heap goes up and down by up to %s, for %s of stall: "
+		 "GLIBC_TUNABLES=glibc.malloc.trim_threshold=%llu:glibc.malloc.top_pad=%llu, or "
+		 "mallopt(M_TRIM_THRESHOLD), keeps it where it was",
+		 fmt_bytes(most, sizeof(most), g->swing), fmt_ns(stall, sizeof(stall), g->stall_ns),
+		 (unsigned long long)keep, (unsigned long long)(keep / 4));
 }
 
 static void advise_malloc(const struct churn_group *g, char *buf, size_t size)

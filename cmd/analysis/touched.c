@@ -47,7 +47,7 @@ struct touched {
 static __u64 never_touched(const struct origin *o)
 {
 	const struct origin_pages *p = &o->pages;
-	__u64 used = (p->touched + p->populated + p->inherited) * PAGE;
+	__u64 used = (p->touched + p->populated + p->inherited + p->before) * PAGE;
 
 	return used < o->bytes ? o->bytes - used : 0;
 }
@@ -184,6 +184,7 @@ static void *touched__new(const struct mapping_opts *o)
 		  .header = "inherited",                                                           \
 		  .type = ROW_BYTES,                                                               \
 		  .drop = 45 },                                                                    \
+		{ .name = "before_bytes", .header = "before", .type = ROW_BYTES, .drop = 46 },     \
 		{ .name = "mapped_now_bytes", .type = ROW_BYTES },                                 \
 		{ .name = "anonymous_bytes",                                                       \
 		  .header = "anon now",                                                            \
@@ -191,6 +192,7 @@ static void *touched__new(const struct mapping_opts *o)
 		  .drop = 42 },                                                                    \
 		{ .name = "anonymous_by_faults_bytes", .type = ROW_BYTES },                        \
 		{ .name = "anonymous_populated_bytes", .type = ROW_BYTES },                        \
+		{ .name = "anonymous_before_bytes", .type = ROW_BYTES },                           \
 		{ .name = "anonymous_freed_bytes", .type = ROW_BYTES },                            \
 		{ .name = "zero_page_faults", .type = ROW_COUNT },                                 \
 		{ .name = "faults", .header = "faults", .type = ROW_COUNT, .sum = true },          \
@@ -255,10 +257,12 @@ static void put_sums(const struct touched *t, struct rows *rows, const struct su
 	rows__number(rows, p->released * PAGE);
 	rows__number(rows, p->unmapped * PAGE);
 	rows__number(rows, p->inherited * PAGE);
+	rows__number(rows, p->before * PAGE);
 	rows__number(rows, s->live);
 	rows__number(rows, p->anon * PAGE);
 	rows__number(rows, p->made * PAGE);
 	rows__number(rows, p->made_populated * PAGE);
+	rows__number(rows, p->made_before * PAGE);
 	rows__number(rows, p->freed * PAGE);
 	rows__number(rows, p->zero);
 	rows__number(rows, s->faults);

@@ -79,8 +79,10 @@ struct mm {
 	__u64 id; /* fs_layout_event.mm */
 	__u64 start_brk;
 	__u64 doubt_from, doubt_to; /* the state there is wanted; doubt_to 0: nowhere */
-	__u32 argument_pages;       /* of execve, until the stack is known */
-	bool known;                 /* all of it has been told */
+	struct fs_fault *early;     /* faults of before it was known */
+	size_t nearly, early_room;
+	__u32 argument_pages; /* of execve, until the stack is known */
+	bool known;           /* all of it has been told */
 };
 
 struct mm *mm__new(void);
@@ -305,8 +307,13 @@ struct origin *vma__origin(struct image *im, struct vma *v, __u64 time_ns);
 
 /* layout_pages.c */
 
+/* Faults that came before all was known, as those of execve itself do. 0 or -ENOMEM. */
+int layout__pages_early(struct space *sp, struct image *im);
 /* A call that worked: pages that it made present, or took away. 0 or -ENOMEM. */
 int layout__pages_call(struct space *sp, struct image *im, const struct fs_call_event *ev);
+
+/* Read which pages of a process's memory, of origins with `seed`, are there. 0 or -ENOMEM. */
+int layout__pages_before(struct image *im);
 
 /* place.c */
 

@@ -308,6 +308,25 @@ static void populate_arguments(struct mm *mm, __u64 start_stack)
 	o->pages.made_populated += n;
 }
 
+/* All of what is mapped in [from, to) has an origin from now on; of pages that were there. */
+static int meet(struct change *c, __u64 from, __u64 to)
+{
+	bool before = !c->im->p.start_ns;
+	struct vma *v;
+	int err = 0;
+
+	for (__u64 at = from; at < to && (v = ranges__after(&c->mm->vmas, at)); at = v->end) {
+		if (v->start >= to || v->origin)
+			continue;
+		if (!vma__origin(c->im, v, c->time_ns))
+			return -ENOMEM;
+		v->origin->seed = before;
+	}
+	if (before && to >= USER_END)
+		err = layout__pages_before(c->im);
+	return err;
+}
+
 int layout__event(struct space *sp, const struct fs_layout_event *ev)
 {
 	struct change c = { .sp = sp,
@@ -329,6 +348,10 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 	apply(&c, l, false);
 	if (l->to >= USER_END)
 		c.mm->known = true;
+	if (!c.err && sp->ops.all_origins)
+		c.err = meet(&c, l->from, l->to);
+	if (!c.err && c.mm->known && c.mm->nearly)
+		c.err = layout__pages_early(sp, c.im);
 	if (c.im->p.start_ns && c.mm->argument_pages) {
 		struct vma *v = ranges__find(&c.mm->vmas, ev->start_stack);
 
@@ -510,6 +533,7 @@ void layout__free(struct mm *mm)
 {
 	while (mm->origins)
 		origin__free(mm, mm->origins);
+	free(mm->early);
 	ranges__free(&mm->vmas);
 	pages__free(&mm->pages);
 }

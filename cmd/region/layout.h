@@ -23,12 +23,13 @@ struct origin_pages {
 	__u64 again;     /* that had been touched, and released */
 	__u64 populated; /* made present without a fault: MAP_POPULATE, mlock, execve's arguments */
 	__u64 inherited; /* anonymous, from the parent at fork */
+	__u64 before;    /* there, by /proc/PID/pagemap, when the process became known */
 	__u64 released;  /* anonymous or touched, by madvise */
 	__u64 unmapped;  /* anonymous or touched, when it was unmapped */
 	__u64 zero;      /* faults that mapped the zero page */
 	/* of private memory: made anonymous by faults, without one; and given back, or unmapped */
-	__u64 made, made_populated, freed;
-	__u64 anon; /* there, or in swap, now: made + made_populated + inherited - freed */
+	__u64 made, made_populated, made_before, freed;
+	__u64 anon; /* there, or in swap, now: made + made_populated + made_before + inherited - freed */
 	__u64 here; /* touched or populated, and not released since */
 	__u64 ever; /* of what is mapped now: ever touched or populated */
 };
@@ -56,6 +57,7 @@ struct origin {
 	__u8 call;      /* enum fs_call, of ORIGIN_CALL */
 	__u8 region;    /* enum fs_region: base */
 	bool inherited; /* mapped in the parent, before fork */
+	bool seed;      /* what was there of it is still to be read */
 };
 
 /* A run of addresses that are mapped alike. */

@@ -4,10 +4,13 @@
  * one, and those that give them back.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/memory.h"
 #include "region/internal.h"
 #include "region/layout.h"
+#include "region/pagemap.h"
 
 #define PAGE 4096ULL
 
@@ -69,6 +72,37 @@ static void count_first(struct origin *o, const struct fs_fault *f, __u64 start,
 	o->last_page = end;
 }
 
+#define EARLY_MAX 4096 /* faults that wait for an address space to be known */
+
+static int keep_early(struct space *sp, struct image *im, const struct fs_fault *f)
+{
+	struct mm *mm = im->mm;
+	struct fs_fault *more;
+
+	if (mm->nearly == EARLY_MAX)
+		return 0;
+	more = with_room(mm->early, mm->nearly, &mm->early_room, sizeof(*f));
+	if (!more)
+		return -ENOMEM;
+	mm->early = more;
+	mm->early[mm->nearly++] = *f;
+	/* of a new image it is on its way */
+	return im->p.start_ns || mm->doubt_to ? 0 : space__want_layout(sp, f->pid);
+}
+
+int layout__pages_early(struct space *sp, struct image *im)
+{
+	struct mm *mm = im->mm;
+	int err = 0;
+
+	for (size_t i = 0; i < mm->nearly && !err; i++)
+		err = space__touch(sp, &mm->early[i]);
+	free(mm->early);
+	mm->early = NULL;
+	mm->nearly = mm->early_room = 0;
+	return err;
+}
+
 int space__touch(struct space *sp, const struct fs_fault *f)
 {
 	struct image *im = image__find(sp, f->pid);
@@ -77,11 +111,13 @@ int space__touch(struct space *sp, const struct fs_fault *f)
 	struct vma *v;
 	int err;
 
-	if (!im || !im->mm)
-		return im ? space__want_layout(sp, f->pid) : 0;
+	if (!im || !image__mm(im))
+		return im ? -ENOMEM : 0;
+	if (!im->mm->known)
+		return keep_early(sp, im, f);
 	v = ranges__find(&im->mm->vmas, f->addr);
 	if (!v)
-		return im->mm->known || im->mm->doubt_to ? 0 : space__want_layout(sp, f->pid);
+		return 0;
 	o = vma__origin(im, v, f->time_ns);
 	if (!o)
 		return -ENOMEM;
@@ -108,6 +144,50 @@ int space__touch(struct space *sp, const struct fs_fault *f)
 		if (sp->watches[i].touched)
 			sp->watches[i].touched(sp->watches[i].ctx, &im->p, o, f, ever, here - ever);
 	return err;
+}
+
+struct seeding {
+	struct pages *pages;
+	struct vma *vma;
+};
+
+static int seed_run(void *ctx, __u64 start, __u64 end, const struct page_facts *facts)
+{
+	struct seeding *s = ctx;
+	__u64 n = 0, anon = 0;
+	int err = 0;
+
+	if (!(facts->flags & (PAGE_PRESENT | PAGE_SWAPPED)))
+		return 0;
+	err = pages__set(s->pages, PAGES_EVER, start, end, &n);
+	if (!err)
+		err = pages__set(s->pages, PAGES_HERE, start, end, NULL);
+	if (!err && (facts->flags & PAGE_ANON))
+		err = pages__set(s->pages, PAGES_ANON, start, end, &anon);
+	s->vma->origin->pages.before += n;
+	s->vma->origin->pages.made_before += anon;
+	return err;
+}
+
+int layout__pages_before(struct image *im)
+{
+	struct pagemap *pm = pagemap__open(im->p.pid, 0);
+	struct seeding s = { .pages = &im->mm->pages };
+	int err = 0;
+
+	if (!pm)
+		return 0; /* it has gone, or must not be looked at: from now on then */
+	for (__u64 at = 0; !err && (s.vma = ranges__after(&im->mm->vmas, at)); at = s.vma->end) {
+		if (!s.vma->origin || !s.vma->origin->seed)
+			continue;
+		err = pagemap__walk(pm, s.vma->start, s.vma->end, seed_run, &s);
+		if (err && err != -ENOMEM)
+			break;
+	}
+	for (struct origin *o = im->mm->origins; o; o = o->next)
+		o->seed = false;
+	pagemap__close(pm);
+	return err == -ENOMEM ? err : 0;
 }
 
 /* Pages of a VMA in [start, end) that were made present without a fault. */

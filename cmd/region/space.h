@@ -70,6 +70,8 @@ struct space_ops {
 	void *ctx;
 	bool stacks;  /* are taken: files of code are opened, and who mapped what is kept */
 	bool layouts; /* are told: address spaces are kept, see layout.h */
+	/* every VMA has an origin, and what is there of processes that live already is read from /proc */
+	bool all_origins;
 	void *opened_ctx;
 	/*
 	 * An object has been opened for the first time, or, fd -1, cannot be opened. fd is valid during
