@@ -116,6 +116,12 @@ const struct vma *space__vma(struct space *sp, __u32 pid, __u64 addr);
 /* The origins of a process that has not ended, from the last one on. */
 const struct origin *space__origins(struct space *sp, __u32 pid);
 
+/*
+ * Anonymous pages of a process that are there, by /proc/PID/pagemap, and no fault and no call has told
+ * of: they count as populated. 0 or -ENOMEM.
+ */
+int space__find_pages(struct space *sp, __u32 pid);
+
 /* Complete what is counted from the page sets: anon, here, ever. Of all origins of a process. */
 void space__count_pages(struct space *sp, __u32 pid);
 

@@ -149,6 +149,7 @@ int space__touch(struct space *sp, const struct fs_fault *f)
 struct seeding {
 	struct pages *pages;
 	struct vma *vma;
+	bool later; /* not what was there before, but what no fault and no call has told of */
 };
 
 static int seed_run(void *ctx, __u64 start, __u64 end, const struct page_facts *facts)
@@ -164,9 +165,44 @@ static int seed_run(void *ctx, __u64 start, __u64 end, const struct page_facts *
 		err = pages__set(s->pages, PAGES_HERE, start, end, NULL);
 	if (!err && (facts->flags & PAGE_ANON))
 		err = pages__set(s->pages, PAGES_ANON, start, end, &anon);
-	s->vma->origin->pages.before += n;
-	s->vma->origin->pages.made_before += anon;
+	if (s->later && facts->flags & PAGE_ANON) {
+		s->vma->origin->pages.populated += n;
+		s->vma->origin->pages.made_populated += anon;
+	} else if (!s->later) {
+		s->vma->origin->pages.before += n;
+		s->vma->origin->pages.made_before += anon;
+	}
 	return err;
+}
+
+/*
+ * Pages that are there and have not been told of: what the kernel writes for somebody it may fault in
+ * by itself (get_user_pages), and khugepaged fills holes. Only anonymous ones: of files the kernel maps
+ * pages around a fault.
+ */
+static int seed_anon(void *ctx, __u64 start, __u64 end, const struct page_facts *facts)
+{
+	return facts->flags & PAGE_ANON ? seed_run(ctx, start, end, facts) : 0;
+}
+
+int space__find_pages(struct space *sp, __u32 pid)
+{
+	struct image *im = image__find(sp, pid);
+	struct seeding s = { .later = true };
+	struct pagemap *pm;
+	int err = 0;
+
+	if (!im || !im->mm || !im->mm->known)
+		return 0;
+	pm = pagemap__open(pid, 0);
+	if (!pm)
+		return 0;
+	s.pages = &im->mm->pages;
+	for (__u64 at = 0; !err && (s.vma = ranges__after(&im->mm->vmas, at)); at = s.vma->end)
+		if (s.vma->origin)
+			err = pagemap__walk(pm, s.vma->start, s.vma->end, seed_anon, &s);
+	pagemap__close(pm);
+	return err == -ENOMEM ? err : 0;
 }
 
 int layout__pages_before(struct image *im)
