@@ -12,8 +12,8 @@
 #include "target.bpf.h"
 
 #define LAYOUT_NONE  (~0UL) /* no address */
-#define LAYOUT_TRIES 6
-#define LAYOUT_CALLS 4096 /* events of one address space: 131,072 VMAs */
+#define LAYOUT_TRIES 16     /* while others change it */
+#define LAYOUT_CALLS 4096   /* events of one address space: 131,072 VMAs */
 
 #define LAYOUT_AT __builtin_offsetof(struct fs_layout_event, layout)
 
@@ -102,33 +102,37 @@ __noinline u32 layout_seq(u64 mm)
 __noinline u32 layout_read(u64 mm, u64 from, u64 to)
 {
 	struct layout_room *room = layout_room();
+	u64 at = LAYOUT_NONE;
 	struct fs_layout *l;
-	u64 at = from;
 	u32 seq;
 
 	if (!room)
 		return 0;
 	l = &room->event.layout;
 	mm_read((void *)mm, &room->mm);
-	for (u32 try = 0; try < LAYOUT_TRIES; try++) {
+	for (u32 try = 0; try < LAYOUT_TRIES && at == LAYOUT_NONE; try++) {
 		seq = layout_seq(mm);
+		if (cfg.lock_seq && !mm_seq_quiet(seq))
+			continue;
 		at = from;
 		l->n = 0;
 		l->time_ns = bpf_ktime_get_ns();
 		for (u32 i = 0; i < 2 * FS_LAYOUT_MAX && at < to && l->n < FS_LAYOUT_MAX; i++)
 			at = layout_step(mm, at, from, to, seq);
-		l->flags = at != LAYOUT_NONE && (!cfg.lock_seq ||
-						 (mm_seq_quiet(seq) && layout_seq(mm) == seq)) ?
-				   0 :
-				   FS_LAYOUT_UNSURE;
-		if (!l->flags)
-			break;
+		if (cfg.lock_seq && layout_seq(mm) != seq)
+			at = LAYOUT_NONE;
 	}
 	l->from = from;
 	l->to = at > to ? at : to;
-	if (at < to || at == LAYOUT_NONE) {
-		l->to = at < to ? at : from;
-		l->flags |= FS_LAYOUT_CUT;
+	l->flags = 0;
+	if (at == LAYOUT_NONE) {
+		l->to = to;
+		l->n = 0;
+		l->flags = FS_LAYOUT_UNSURE;
+		l->time_ns = bpf_ktime_get_ns();
+	} else if (at < to) {
+		l->to = at;
+		l->flags = FS_LAYOUT_CUT;
 	}
 	return l->n;
 }

@@ -198,11 +198,15 @@ static __always_inline void call_layouts(struct task_struct *task, struct task_s
 static __always_inline u32 call_layout(struct task_struct *task, struct task_state *st,
 				       struct layout_room *room, s64 ret, bool failed)
 {
-	u64 from, to;
+	u64 from, to, last = LAYOUT_NONE;
 	u32 n;
 
 	call_layouts(task, st, ret, failed);
 	call_range(st, ret, failed, &from, &to);
+	/* a segment may lie in several VMAs by now: all that is free there, then */
+	if (st->call == FS_CALL_SHMDT + 1 && !failed &&
+	    !maple_walk(tree_root((void *)task_mm(task)), from, &last))
+		to = last < USER_END ? last + 1 : to;
 	if (!to)
 		return 0;
 	n = layout_read(task_mm(task), from, to);

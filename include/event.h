@@ -128,7 +128,7 @@ struct fs_vma {
 };
 
 enum fs_layout_flag {
-	FS_LAYOUT_UNSURE = 1 << 0, /* it was being changed: what is said may be half of a change */
+	FS_LAYOUT_UNSURE = 1 << 0, /* it was being changed all the while, and is not known */
 	FS_LAYOUT_WHOLE = 1 << 1,  /* first part of what is told of a whole address space */
 	FS_LAYOUT_CUT = 1 << 2,    /* [from, to) ends before what was to be told */
 };

@@ -295,6 +295,8 @@ void code__free(struct space *sp);
 
 int layout__event(struct space *sp, const struct fs_layout_event *ev);
 int layout__call(struct space *sp, struct image *im, const struct fs_call_event *ev);
+/* A VMA that a fault has met: a stack may have grown. 0 or -ENOMEM. */
+int layout__grown(struct space *sp, const struct fs_region_event *ev);
 /* A child's address space, as the parent's is known to be; `to` is new. 0 or -ENOMEM. */
 int layout__fork(struct mm *to, const struct mm *from);
 /* The image has ended: its last memory is told, unless another one shares it. */

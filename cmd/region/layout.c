@@ -14,6 +14,9 @@
 
 #define PAGE         4096ULL
 #define VM_SOFTDIRTY 0x08000000U
+#define VM_GROWSDOWN 0x00000100U
+
+static int want(struct space *sp, struct image *im, __u64 from, __u64 to);
 
 /* What is being done to an address space. */
 struct change {
@@ -200,12 +203,32 @@ static void apply_vma(struct change *c, const struct vma *new)
 	}
 }
 
+/*
+ * What is there could not be read. The origin of what a call has mapped is kept until it can: the state
+ * that is asked for says the rest.
+ */
+static void apply_unsure(struct change *c, const struct fs_layout *l, bool fresh)
+{
+	struct vma v = { .start = l->from, .end = l->to };
+
+	if (fresh)
+		clear(c, l->from, l->to);
+	if (!c->err && c->origin)
+		apply_vma(c, &v);
+	if (!c->err)
+		c->err = want(c->sp, c->im, l->from, l->to);
+}
+
 static void apply(struct change *c, const struct fs_layout *l, bool fresh)
 {
 	const struct fs_vma *w = (const void *)(l + 1);
 	__u64 at = l->from;
 	struct vma v;
 
+	if (l->flags & FS_LAYOUT_UNSURE) {
+		apply_unsure(c, l, fresh);
+		return;
+	}
 	if (fresh)
 		clear(c, l->from, l->to);
 	for (__u32 i = 0; i < l->n && !c->err; i++, w++) {
@@ -346,7 +369,7 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 	c.mm->id = ev->mm;
 	c.mm->start_brk = ev->start_brk;
 	apply(&c, l, false);
-	if (l->to >= USER_END)
+	if (l->to >= USER_END && !(l->flags & FS_LAYOUT_UNSURE))
 		c.mm->known = true;
 	if (!c.err && sp->ops.all_origins)
 		c.err = meet(&c, l->from, l->to);
@@ -358,8 +381,30 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 		if (v && vma__origin(c.im, v, ev->head.time_ns))
 			populate_arguments(c.mm, ev->start_stack);
 	}
-	if (!c.err && (l->flags & FS_LAYOUT_UNSURE))
-		c.err = want(sp, c.im, l->from, l->to);
+	return c.err;
+}
+
+/*
+ * A stack that grows tells so by a fault below it, and by no call: the VMA as it is when the fault has
+ * succeeded.
+ */
+int layout__grown(struct space *sp, const struct fs_region_event *ev)
+{
+	struct image *im = image__find(sp, ev->head.pid);
+	struct change c = { .sp = sp, .im = im, .time_ns = ev->head.time_ns };
+	const struct vma *v;
+	struct vma new;
+
+	if (!(ev->vm_flags & VM_GROWSDOWN) || !im || !im->mm || !im->mm->known || ev->file_id)
+		return 0;
+	c.mm = im->mm;
+	v = ranges__after(&c.mm->vmas, ev->start);
+	if (!v || v->start <= ev->start || v->start >= ev->end || v->end != ev->end)
+		return 0; /* it has not grown */
+	new = *v;
+	c.origin = v->origin;
+	put_new(&c, &new, ev->start, v->start);
+	ranges__merge(&c.mm->vmas, ev->start, ev->end, vma__same);
 	return c.err;
 }
 
@@ -449,8 +494,6 @@ int layout__call(struct space *sp, struct image *im, const struct fs_call_event 
 		origin__free(c.mm, c.origin);
 	if (!c.err && ok)
 		c.err = layout__pages_call(sp, im, ev);
-	if (!c.err && has && (l->flags & FS_LAYOUT_UNSURE))
-		c.err = want(sp, im, l->from, l->to);
 	return c.err;
 }
 

@@ -19,6 +19,7 @@
 #define VM_WRITE       0x00000002U
 #define VM_SHARED      0x00000008U
 #define VM_MAYSHARE    0x00000080U
+#define VM_GROWSDOWN   0x00000100U
 #define VM_LOCKED      0x00002000U
 #define VM_LOCKONFAULT 0x00080000U
 
@@ -125,8 +126,8 @@ int space__touch(struct space *sp, const struct fs_fault *f)
 	o->stall_ns += f->latency_ns;
 	if (f->flags & FS_FAULT_MAJOR)
 		o->major++;
-	if (f->flags & FS_FAULT_FAILED)
-		return 0;
+	if (f->flags & FS_FAULT_FAILED) /* a stack that was to grow may not have */
+		return v->vm_flags & VM_GROWSDOWN ? space__want_layout(sp, f->pid) : 0;
 	fault_range(f, v, &start, &end);
 	err = pages__set(&im->mm->pages, PAGES_EVER, start, end, &ever);
 	if (!err)
