@@ -33,6 +33,45 @@ static __always_inline struct task_state *caller_state(struct task_struct *task)
 	return st && task_matches(st, task) ? st : NULL;
 }
 
+/* include/uapi/linux/prctl.h, include/uapi/linux/userfaultfd.h */
+#define PR_SET_VMA_OPTION 0x53564d41
+#define UFFD_REGISTER     0xc020aa00
+#define UFFD_UNREGISTER   0x8010aa01
+
+/* prctl and ioctl are many calls; of most of them nothing is to be known. */
+static __always_inline bool prctl_maps(u32 option)
+{
+	return option == PR_SET_VMA_OPTION;
+}
+
+static __always_inline bool ioctl_maps(u32 request)
+{
+	return request == UFFD_REGISTER || request == UFFD_UNREGISTER;
+}
+
+/* The range and the mode that an ioctl is given, as its fourth to sixth argument. */
+static __always_inline void uffd_args(struct task_state *st)
+{
+	u64 given[3] = {}; /* start, length, mode: struct uffdio_register */
+	u32 size = (u32)st->call_args[1] == UFFD_REGISTER ? 24 : 16;
+
+	if (cfg.probe)
+		bpf_probe_read_user(given, size, (void *)st->call_args[2]);
+	st->call_args[3] = given[0];
+	st->call_args[4] = given[1];
+	st->call_args[5] = given[2];
+}
+
+/* The address of the ring that io_setup has made, as its third argument; 0: it is not known. */
+static __always_inline void ring_arg(struct task_state *st, bool failed)
+{
+	u64 at = 0;
+
+	if (cfg.probe && !failed)
+		bpf_probe_read_user(&at, st->call_compat ? 4 : 8, (void *)st->call_args[1]);
+	st->call_args[2] = at;
+}
+
 static __always_inline void call_begin(struct task_struct *task, struct task_state *st, u32 call,
 				       bool compat)
 {
@@ -46,9 +85,11 @@ static __always_inline void call_begin(struct task_struct *task, struct task_sta
 	st->call_maj = task->maj_flt - st->seen_maj;
 	st->call_brk = KERNEL_READ(mm, brk);
 	st->call_bytes = 0;
-	if (call == FS_CALL_SHMDT + 1 && vma_find(mm, st->call_args[0], &c, &at) &&
-	    c.start == st->call_args[0])
+	if ((call == FS_CALL_SHMDT + 1 || call == FS_CALL_IO_DESTROY + 1) &&
+	    vma_find(mm, st->call_args[0], &c, &at) && c.start == st->call_args[0])
 		st->call_bytes = c.end - c.start;
+	if (call == FS_CALL_IOCTL + 1)
+		uffd_args(st);
 	st->call_ns = cfg.latency ? bpf_ktime_get_ns() : 0;
 }
 
@@ -77,6 +118,12 @@ static __always_inline s64 call_bytes(struct mm_struct *mm, struct task_state *s
 	case FS_CALL_MUNMAP:
 	case FS_CALL_MPROTECT:
 	case FS_CALL_MADVISE:
+	case FS_CALL_PKEY_MPROTECT:
+	case FS_CALL_MBIND:
+	case FS_CALL_SET_MEMPOLICY_HOME_NODE:
+	case FS_CALL_REMAP_FILE_PAGES:
+	case FS_CALL_MSEAL:
+	case FS_CALL_MAP_SHADOW_STACK:
 		return page_align(st->call_args[1]);
 	case FS_CALL_MLOCK:
 	case FS_CALL_MLOCK2:
@@ -87,9 +134,18 @@ static __always_inline s64 call_bytes(struct mm_struct *mm, struct task_state *s
 	case FS_CALL_SHMGET:
 		return page_align(st->call_args[1]);
 	case FS_CALL_SHMAT:
-		return vma_find(mm, ret, &c, &at) ? c.end - c.start : 0;
+	case FS_CALL_IO_SETUP:
+		at = st->call == FS_CALL_SHMAT + 1 ? ret : st->call_args[2];
+		return vma_find(mm, at, &c, &at) ? c.end - c.start : 0;
 	case FS_CALL_SHMDT:
+	case FS_CALL_IO_DESTROY:
 		return st->call_bytes;
+	case FS_CALL_PRCTL:
+		return page_align(st->call_args[3]);
+	case FS_CALL_IOCTL:
+		return st->call_args[4];
+	case FS_CALL_PROCESS_MADVISE:
+		return ret;
 	case FS_CALL_BRK:
 		return ret - (s64)st->call_brk;
 	}
@@ -111,10 +167,18 @@ static __always_inline u64 populated_at(struct task_state *st, s64 ret)
 	case FS_CALL_MMAP:
 	case FS_CALL_MREMAP:
 	case FS_CALL_SHMAT:
+	case FS_CALL_MAP_SHADOW_STACK:
 		return ret;
 	case FS_CALL_BRK:
 		return st->call_brk;
+	case FS_CALL_IO_SETUP:
+	case FS_CALL_PRCTL:
+		return st->call_args[2];
+	case FS_CALL_IOCTL:
+		return st->call_args[3];
 	case FS_CALL_MLOCKALL:
+	case FS_CALL_PROCESS_MADVISE:
+	case FS_CALL_USERFAULTFD:
 		return 0;
 	}
 	return st->call_args[0];
@@ -160,8 +224,24 @@ static __always_inline void call_range(struct task_state *st, s64 ret, bool fail
 		break;
 	case FS_CALL_SHMAT:
 	case FS_CALL_SHMDT:
-		at = st->call == FS_CALL_SHMAT + 1 ? ret : at;
+	case FS_CALL_IO_SETUP:
+	case FS_CALL_IO_DESTROY:
+		at = st->call == FS_CALL_SHMAT + 1    ? ret :
+		     st->call == FS_CALL_IO_SETUP + 1 ? st->call_args[2] :
+							at;
 		bytes = failed ? 0 : st->call_bytes;
+		break;
+	case FS_CALL_MAP_SHADOW_STACK:
+		at = ret;
+		bytes = failed ? 0 : st->call_args[1];
+		break;
+	case FS_CALL_PRCTL:
+		at = st->call_args[2];
+		bytes = st->call_args[3];
+		break;
+	case FS_CALL_IOCTL:
+		at = st->call_args[3];
+		bytes = st->call_args[4];
 		break;
 	case FS_CALL_MADVISE:
 		bytes = advice_changes(st->call_args[2]) ? st->call_args[1] : 0;
@@ -173,6 +253,11 @@ static __always_inline void call_range(struct task_state *st, s64 ret, bool fail
 	case FS_CALL_MLOCK:
 	case FS_CALL_MLOCK2:
 	case FS_CALL_MUNLOCK:
+	case FS_CALL_PKEY_MPROTECT:
+	case FS_CALL_MBIND:
+	case FS_CALL_SET_MEMPOLICY_HOME_NODE:
+	case FS_CALL_REMAP_FILE_PAGES:
+	case FS_CALL_MSEAL:
 		bytes = st->call_args[1];
 		break;
 	}
@@ -259,7 +344,7 @@ static __noinline int call_send_layout(struct task_struct *task, struct task_sta
 
 	if (!room)
 		return 0;
-	if (st->call == FS_CALL_SHMAT + 1)
+	if (st->call == FS_CALL_SHMAT + 1 || st->call == FS_CALL_IO_SETUP + 1)
 		st->call_bytes = call_bytes(task->mm, st, end->ret, end->failed);
 	size = call_layout(task, st, room, end->ret, end->failed);
 	ev = (void *)room;
@@ -293,6 +378,8 @@ static __always_inline void call_end(struct task_struct *task, struct task_state
 		end.ret = (u32)end.ret;
 #endif
 	end.failed = call_failed(st, end.ret);
+	if (st->call == FS_CALL_IO_SETUP + 1)
+		ring_arg(st, end.failed);
 	end.min_flt = task->min_flt - st->seen_min - st->call_min;
 	end.maj_flt = task->maj_flt - st->seen_maj - st->call_maj;
 	at = populated_at(st, end.ret);
@@ -338,39 +425,51 @@ struct exit_context {
 	s64 ret;
 };
 
-/* syscalls:sys_enter_*: a program may read only the arguments that its call has. */
-#define CALL_ENTER(nargs)                                              \
-	SEC("?tracepoint")                                             \
-	int call_enter_##nargs(struct enter_context *ctx)              \
-	{                                                              \
-		struct task_struct *task = bpf_get_current_task_btf(); \
-		struct task_state *st = caller_state(task);            \
-		u32 call = call_of_number(ctx->nr);                    \
-                                                                       \
-		if (!st || !call)                                      \
-			return 0;                                      \
-		if (nargs > 0)                                         \
-			st->call_args[0] = ctx->args[0];               \
-		if (nargs > 1)                                         \
-			st->call_args[1] = ctx->args[1];               \
-		if (nargs > 2)                                         \
-			st->call_args[2] = ctx->args[2];               \
-		if (nargs > 3)                                         \
-			st->call_args[3] = ctx->args[3];               \
-		if (nargs > 4)                                         \
-			st->call_args[4] = ctx->args[4];               \
-		if (nargs > 5)                                         \
-			st->call_args[5] = ctx->args[5];               \
-		call_begin(task, st, call, false);                     \
-		return 0;                                              \
+/*
+ * syscalls:sys_enter_*: a program may read only the arguments that its call has. What is not wanted
+ * ends at once.
+ */
+#define CALL_ENTER_OF(name, nargs, wanted)               \
+	SEC("?tracepoint")                               \
+	int call_enter_##name(struct enter_context *ctx) \
+	{                                                \
+		struct task_struct *task;                \
+		struct task_state *st;                   \
+		u32 call = call_of_number(ctx->nr);      \
+                                                         \
+		if (!(wanted))                           \
+			return 0;                        \
+		task = bpf_get_current_task_btf();       \
+		st = caller_state(task);                 \
+		if (!st || !call)                        \
+			return 0;                        \
+		if (nargs > 0)                           \
+			st->call_args[0] = ctx->args[0]; \
+		if (nargs > 1)                           \
+			st->call_args[1] = ctx->args[1]; \
+		if (nargs > 2)                           \
+			st->call_args[2] = ctx->args[2]; \
+		if (nargs > 3)                           \
+			st->call_args[3] = ctx->args[3]; \
+		if (nargs > 4)                           \
+			st->call_args[4] = ctx->args[4]; \
+		if (nargs > 5)                           \
+			st->call_args[5] = ctx->args[5]; \
+		call_begin(task, st, call, false);       \
+		return 0;                                \
 	}
+
+#define CALL_ENTER(nargs) CALL_ENTER_OF(nargs, nargs, true)
 
 CALL_ENTER(0)
 CALL_ENTER(1)
 CALL_ENTER(2)
 CALL_ENTER(3)
+CALL_ENTER(4)
 CALL_ENTER(5)
 CALL_ENTER(6)
+CALL_ENTER_OF(prctl, 5, prctl_maps(ctx->args[0]))
+CALL_ENTER_OF(ioctl, 3, ioctl_maps(ctx->args[1]))
 
 SEC("?tracepoint")
 int call_exit(struct exit_context *ctx)
@@ -386,6 +485,12 @@ int call_exit(struct exit_context *ctx)
 }
 
 #if defined(__TARGET_ARCH_x86)
+static __always_inline void first_args(struct pt_regs *regs, bool compat, u32 *first, u32 *second)
+{
+	*first = compat ? regs->bx : regs->di;
+	*second = compat ? regs->cx : regs->si;
+}
+
 static __always_inline void native_args(struct task_state *st, struct pt_regs *regs)
 {
 	st->call_args[0] = regs->di;
@@ -406,6 +511,12 @@ static __always_inline void compat_args(struct task_state *st, struct pt_regs *r
 	st->call_args[5] = (u32)regs->bp;
 }
 #else
+static __always_inline void first_args(struct pt_regs *regs, bool compat, u32 *first, u32 *second)
+{
+	*first = regs->orig_x0;
+	*second = KERNEL_READ(regs, regs[1]);
+}
+
 static __always_inline void native_args(struct task_state *st, struct pt_regs *regs)
 {
 	struct user_pt_regs *user = (void *)regs;
@@ -464,6 +575,17 @@ static __always_inline u32 compat_call(struct task_state *st, long nr)
 	return call;
 }
 
+/* Is it a call that may change what is mapped? */
+static __always_inline bool raw_maps(struct pt_regs *regs, long nr, bool compat)
+{
+	u32 call = compat ? call_of_compat_number(nr) : call_of_number(nr), first, second;
+
+	if (call != FS_CALL_PRCTL + 1 && call != FS_CALL_IOCTL + 1)
+		return call;
+	first_args(regs, compat, &first, &second);
+	return call == FS_CALL_PRCTL + 1 ? prctl_maps(first) : ioctl_maps(second);
+}
+
 SEC("?tp_btf/sys_enter")
 int BPF_PROG(raw_enter, struct pt_regs *regs, long id)
 {
@@ -472,12 +594,8 @@ int BPF_PROG(raw_enter, struct pt_regs *regs, long id)
 	struct task_state *st;
 	u32 call;
 
-	if (compat) {
-		if (!call_of_compat_number(id))
-			return 0;
-	} else if (cfg.calls_native || !call_of_number(id)) {
+	if ((!compat && cfg.calls_native) || !raw_maps(regs, id, compat))
 		return 0;
-	}
 	st = caller_state(task);
 	if (!st)
 		return 0;

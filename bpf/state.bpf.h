@@ -82,7 +82,7 @@ struct task_state {
 	u64 call_args[6];
 	u64 call_min, call_maj; /* min_flt and maj_flt less those seen, at entry */
 	u64 call_brk;
-	u64 call_bytes; /* of what shmdt will detach */
+	u64 call_bytes; /* of what shmdt or io_destroy will unmap */
 	u32 call;       /* enum fs_call + 1, 0: none */
 	u32 call_compat;
 	u64 call_result; /* user address of a 32-bit result, 0: it is returned */

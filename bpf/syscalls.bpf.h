@@ -19,6 +19,8 @@ static __always_inline u32 call_of_number(long nr)
 		return FS_CALL_MUNMAP + 1;
 	case 12:
 		return FS_CALL_BRK + 1;
+	case 16:
+		return FS_CALL_IOCTL + 1;
 	case 25:
 		return FS_CALL_MREMAP + 1;
 	case 28:
@@ -37,12 +39,42 @@ static __always_inline u32 call_of_number(long nr)
 		return FS_CALL_MLOCKALL + 1;
 	case 152:
 		return FS_CALL_MUNLOCKALL + 1;
+	case 157:
+		return FS_CALL_PRCTL + 1;
+	case 206:
+		return FS_CALL_IO_SETUP + 1;
+	case 207:
+		return FS_CALL_IO_DESTROY + 1;
+	case 216:
+		return FS_CALL_REMAP_FILE_PAGES + 1;
+	case 237:
+		return FS_CALL_MBIND + 1;
+	case 323:
+		return FS_CALL_USERFAULTFD + 1;
 	case 325:
 		return FS_CALL_MLOCK2 + 1;
+	case 329:
+		return FS_CALL_PKEY_MPROTECT + 1;
+	case 440:
+		return FS_CALL_PROCESS_MADVISE + 1;
+	case 450:
+		return FS_CALL_SET_MEMPOLICY_HOME_NODE + 1;
+	case 453:
+		return FS_CALL_MAP_SHADOW_STACK + 1;
+	case 462:
+		return FS_CALL_MSEAL + 1;
 	}
 #else
 	/* include/uapi/asm-generic/unistd.h */
 	switch (nr) {
+	case 0:
+		return FS_CALL_IO_SETUP + 1;
+	case 1:
+		return FS_CALL_IO_DESTROY + 1;
+	case 29:
+		return FS_CALL_IOCTL + 1;
+	case 167:
+		return FS_CALL_PRCTL + 1;
 	case 194:
 		return FS_CALL_SHMGET + 1;
 	case 196:
@@ -69,8 +101,24 @@ static __always_inline u32 call_of_number(long nr)
 		return FS_CALL_MUNLOCKALL + 1;
 	case 233:
 		return FS_CALL_MADVISE + 1;
+	case 234:
+		return FS_CALL_REMAP_FILE_PAGES + 1;
+	case 235:
+		return FS_CALL_MBIND + 1;
+	case 282:
+		return FS_CALL_USERFAULTFD + 1;
 	case 284:
 		return FS_CALL_MLOCK2 + 1;
+	case 288:
+		return FS_CALL_PKEY_MPROTECT + 1;
+	case 440:
+		return FS_CALL_PROCESS_MADVISE + 1;
+	case 450:
+		return FS_CALL_SET_MEMPOLICY_HOME_NODE + 1;
+	case 453:
+		return FS_CALL_MAP_SHADOW_STACK + 1;
+	case 462:
+		return FS_CALL_MSEAL + 1;
 	}
 #endif
 	return 0;
@@ -87,6 +135,8 @@ static __always_inline u32 call_of_compat_number(long nr)
 	/* i386: arch/x86/entry/syscalls/syscall_32.tbl; arm: arch/arm/tools/syscall.tbl */
 	case 45:
 		return FS_CALL_BRK + 1;
+	case 54:
+		return FS_CALL_IOCTL + 1;
 	case 91:
 		return FS_CALL_MUNMAP + 1;
 	case 125:
@@ -101,8 +151,18 @@ static __always_inline u32 call_of_compat_number(long nr)
 		return FS_CALL_MUNLOCKALL + 1;
 	case 163:
 		return FS_CALL_MREMAP + 1;
+	case 172:
+		return FS_CALL_PRCTL + 1;
 	case 192:
 		return COMPAT_MMAP2;
+	case 440:
+		return FS_CALL_PROCESS_MADVISE + 1;
+	case 450:
+		return FS_CALL_SET_MEMPOLICY_HOME_NODE + 1;
+	case 453:
+		return FS_CALL_MAP_SHADOW_STACK + 1;
+	case 462:
+		return FS_CALL_MSEAL + 1;
 #if defined(__TARGET_ARCH_x86)
 	case 90:
 		return COMPAT_MMAP;
@@ -110,8 +170,20 @@ static __always_inline u32 call_of_compat_number(long nr)
 		return COMPAT_IPC;
 	case 219:
 		return FS_CALL_MADVISE + 1;
+	case 245:
+		return FS_CALL_IO_SETUP + 1;
+	case 246:
+		return FS_CALL_IO_DESTROY + 1;
+	case 257:
+		return FS_CALL_REMAP_FILE_PAGES + 1;
+	case 274:
+		return FS_CALL_MBIND + 1;
+	case 374:
+		return FS_CALL_USERFAULTFD + 1;
 	case 376:
 		return FS_CALL_MLOCK2 + 1;
+	case 380:
+		return FS_CALL_PKEY_MPROTECT + 1;
 	case 395:
 		return FS_CALL_SHMGET + 1;
 	case 397:
@@ -121,14 +193,26 @@ static __always_inline u32 call_of_compat_number(long nr)
 #else
 	case 220:
 		return FS_CALL_MADVISE + 1;
+	case 243:
+		return FS_CALL_IO_SETUP + 1;
+	case 244:
+		return FS_CALL_IO_DESTROY + 1;
+	case 253:
+		return FS_CALL_REMAP_FILE_PAGES + 1;
 	case 305:
 		return FS_CALL_SHMAT + 1;
 	case 306:
 		return FS_CALL_SHMDT + 1;
 	case 307:
 		return FS_CALL_SHMGET + 1;
+	case 319:
+		return FS_CALL_MBIND + 1;
+	case 388:
+		return FS_CALL_USERFAULTFD + 1;
 	case 390:
 		return FS_CALL_MLOCK2 + 1;
+	case 394:
+		return FS_CALL_PKEY_MPROTECT + 1;
 #endif
 	}
 	return 0;

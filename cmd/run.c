@@ -404,13 +404,29 @@ static int stack_event(struct run *r, const struct fs_stack_event *ev)
 	return err;
 }
 
+/*
+ * What a userfaultfd's first ioctl() has split was not seen where it was made before they were traced:
+ * the state as it is now tells.
+ */
+static int uffd_event(struct run *r, const struct fs_call_event *ev)
+{
+	if (ev->flags & FS_CALL_FAILED || !session__meet_uffd(r->session, ev->head.time_ns))
+		return 0;
+	return r->layouts ? space__want_layout(r->space, ev->head.pid) : 0;
+}
+
 int run__event(struct run *r, const struct fs_head *ev)
 {
+	int err = 0;
+
 	if (ev->kind == FS_EVENT_EXEC && ((const struct fs_exec_event *)ev)->compat)
 		session__meet_compat(r->session, false);
 	if (ev->kind == FS_EVENT_STACK)
 		return stack_event(r, (const void *)ev);
-	return space__event(r->space, ev);
+	if (ev->kind == FS_EVENT_CALL &&
+	    ((const struct fs_call_event *)ev)->call == FS_CALL_USERFAULTFD)
+		err = uffd_event(r, (const void *)ev);
+	return err ? err : space__event(r->space, ev);
 }
 
 int run__status(struct run *r, int status)

@@ -168,7 +168,12 @@ struct fs_call_event {
 	struct fs_head head;
 	__u64 latency_ns;
 	__s64 ret;           /* result or -errno; for brk the new break */
-	__u64 args[6];       /* as passed; mmap's offset is in bytes for 32-bit mmap2 too */
+	/*
+	 * As passed; mmap's offset is in bytes for 32-bit mmap2 too. Behind them: of io_setup the
+	 * address of the ring, of ioctl start, length and mode from its struct, 0 where they could not
+	 * be read.
+	 */
+	__u64 args[6];
 	__s64 bytes;         /* mapped, unmapped or changed; for brk the signed growth */
 	__u64 old_brk;       /* brk: mm->brk before the call */
 	__u64 ip;            /* user instruction after the call */

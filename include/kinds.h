@@ -86,14 +86,20 @@
 	X(COPY_SHORT, "copy_too_short", "beyond what was copied of the stack")
 
 /*
- * Mapping calls. X(symbol, name, number of arguments).
- * The symbol is also that of __NR_<name>; events that are no system call follow after.
+ * Mapping calls. X(symbol, name, number of arguments); <name> is also that of __NR_<name>.
+ * Of prctl only PR_SET_VMA is meant, of ioctl only UFFDIO_REGISTER and UFFDIO_UNREGISTER.
  */
 #define FS_CALLS(X) \
 	X(MMAP, mmap, 6) X(MUNMAP, munmap, 2) X(BRK, brk, 1) X(MREMAP, mremap, 5)                 \
 	X(MPROTECT, mprotect, 3) X(MADVISE, madvise, 3) X(MLOCK, mlock, 2) X(MLOCK2, mlock2, 3)   \
 	X(MUNLOCK, munlock, 2) X(MLOCKALL, mlockall, 1) X(MUNLOCKALL, munlockall, 0)              \
-	X(SHMGET, shmget, 3) X(SHMAT, shmat, 3) X(SHMDT, shmdt, 1)
+	X(SHMGET, shmget, 3) X(SHMAT, shmat, 3) X(SHMDT, shmdt, 1)                                \
+	X(PKEY_MPROTECT, pkey_mprotect, 4) X(MBIND, mbind, 6)                                     \
+	X(SET_MEMPOLICY_HOME_NODE, set_mempolicy_home_node, 4)                                    \
+	X(REMAP_FILE_PAGES, remap_file_pages, 5) X(MSEAL, mseal, 3)                               \
+	X(MAP_SHADOW_STACK, map_shadow_stack, 3) X(PROCESS_MADVISE, process_madvise, 5)           \
+	X(IO_SETUP, io_setup, 2) X(IO_DESTROY, io_destroy, 1) X(PRCTL, prctl, 5)                  \
+	X(USERFAULTFD, userfaultfd, 1) X(IOCTL, ioctl, 3)
 
 /* clang-format on */
 

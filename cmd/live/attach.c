@@ -105,8 +105,11 @@ void session__choose_programs(struct session *s)
 	want(k->progs.call_enter_1, native);
 	want(k->progs.call_enter_2, native);
 	want(k->progs.call_enter_3, native);
+	want(k->progs.call_enter_4, native);
 	want(k->progs.call_enter_5, native);
 	want(k->progs.call_enter_6, native);
+	want(k->progs.call_enter_prctl, native);
+	want(k->progs.call_enter_ioctl, native);
 	want(k->progs.call_exit, native);
 	want(k->progs.raw_enter, raw);
 	want(k->progs.raw_exit, raw);
@@ -146,36 +149,41 @@ static int attach_lives(struct session *s)
 	return err;
 }
 
-static int attach_native_calls(struct session *s)
+static int attach_native_call(struct session *s, enum fs_call call, struct bpf_program *enter)
 {
-#define X(sym, name, nargs) { #name, s->skel->progs.call_enter_##nargs },
-	const struct {
-		const char *name;
-		struct bpf_program *enter;
-	} calls[] = { FS_CALLS(X) };
-#undef X
 	struct perf_event_spec spec = { .type = PERF_TYPE_TRACEPOINT, .pid = -1, .cpu = 0 };
-	int exit_fd = bpf_program__fd(s->skel->progs.call_exit);
 	char name[64];
 	int id, err;
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		snprintf(name, sizeof(name), "sys_enter_%s", calls[i].name);
-		id = tracefs__id(s->features->tracefs_fd, "syscalls", name);
-		if (id == -ENOENT)
-			continue; /* a call that this kernel does not have */
-		spec.config = id;
+	snprintf(name, sizeof(name), "sys_enter_%s", call_name(call));
+	id = tracefs__id(s->features->tracefs_fd, "syscalls", name);
+	if (id == -ENOENT)
+		return 0; /* a call that this kernel does not have */
+	spec.config = id;
+	err = id < 0 ? id : perf_list__attach(&s->calls, &spec, bpf_program__fd(enter));
+	snprintf(name, sizeof(name), "sys_exit_%s", call_name(call));
+	id = tracefs__id(s->features->tracefs_fd, "syscalls", name);
+	spec.config = id;
+	if (!err)
 		err = id < 0 ? id :
-			       perf_list__attach(&s->calls, &spec, bpf_program__fd(calls[i].enter));
-		snprintf(name, sizeof(name), "sys_exit_%s", calls[i].name);
-		id = tracefs__id(s->features->tracefs_fd, "syscalls", name);
-		spec.config = id;
-		if (!err)
-			err = id < 0 ? id : perf_list__attach(&s->calls, &spec, exit_fd);
-		if (err)
-			return err;
-	}
-	return 0;
+			       perf_list__attach(&s->calls, &spec,
+						 bpf_program__fd(s->skel->progs.call_exit));
+	return err;
+}
+
+static int attach_native_calls(struct session *s)
+{
+#define X(sym, name, nargs) [FS_CALL_##sym] = s->skel->progs.call_enter_##nargs,
+	struct bpf_program *enters[] = { FS_CALLS(X) };
+#undef X
+	int err = 0;
+
+	enters[FS_CALL_PRCTL] = s->skel->progs.call_enter_prctl;
+	enters[FS_CALL_IOCTL] = NULL; /* session__meet_uffd() */
+	for (int i = 0; i < FS_CALL_NR && !err; i++)
+		if (enters[i])
+			err = attach_native_call(s, i, enters[i]);
+	return err;
 }
 
 /* The raw tracepoints cost every system call of the machine: only where somebody needs them. */
@@ -204,6 +212,22 @@ void session__meet_compat(struct session *s, bool early)
 		return;
 	if (!features__use(s->features, FEATURE_RAW_SYSCALLS) || attach_raw_calls(s) || !early)
 		s->unseen_compat++;
+}
+
+bool session__meet_uffd(struct session *s, __u64 time_ns)
+{
+	int err;
+
+	if (!s->opts.calls || !features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS))
+		return false;
+	if (!s->ioctl_ns) {
+		err = attach_native_call(s, FS_CALL_IOCTL, s->skel->progs.call_enter_ioctl);
+		if (err)
+			log_warn("what is registered with userfaultfd is not seen: %s",
+				 strerror(-err));
+		s->ioctl_ns = clock_ns();
+	}
+	return time_ns <= s->ioctl_ns;
 }
 
 /* One of the three software events, where `spec` says. */
@@ -469,6 +493,7 @@ static void meet_process(struct session *s, __u32 pid)
 
 static void meet_processes(struct session *s)
 {
+	bool uffd = false;
 	struct dirent *d;
 	DIR *dir;
 
@@ -478,6 +503,12 @@ static void meet_processes(struct session *s)
 		return;
 	for (size_t i = 0; i < s->opts.npids; i++)
 		meet_process(s, s->opts.pids[i]);
+	for (size_t i = 0; i < s->opts.npids && !uffd; i++)
+		uffd = process_has_uffd(s->opts.pids[i]);
+	for (size_t i = 0; i < s->opts.ntids && !uffd; i++)
+		uffd = process_has_uffd(s->opts.tids[i]);
+	if (uffd)
+		session__meet_uffd(s, 0);
 	dir = s->opts.npids ? NULL : opendir("/proc");
 	while (dir && (d = readdir(dir)))
 		if (d->d_name[0] >= '1' && d->d_name[0] <= '9')

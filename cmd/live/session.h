@@ -91,6 +91,13 @@ int session__program_status(struct session *s);
  */
 void session__meet_compat(struct session *s, bool early);
 
+/*
+ * A userfaultfd has been made, at time_ns: see to it that what is registered with it is seen. ioctl
+ * is many calls, so that they are traced only where somebody has one. True: it was made before that,
+ * and what was registered since may not have been seen.
+ */
+bool session__meet_uffd(struct session *s, __u64 time_ns);
+
 /* Stop counting; what was counted can still be drained and read. */
 void session__stop(struct session *s);
 

@@ -49,6 +49,7 @@ struct session {
 	__u64 cpus_looked_ns;
 	bool raw_attached;   /* raw_enter and raw_exit serve 32-bit tasks */
 	__u64 unseen_compat; /* 32-bit images whose first calls could not be seen */
+	__u64 ioctl_ns;      /* when ioctl's tracepoints had been attached; 0: they are not */
 };
 
 /* Does count_memcg_events take the place of PAGE_FAULTS_MIN? */

@@ -246,6 +246,26 @@ bool process_is_32bit(__u32 pid)
 	return file_is_32bit(path);
 }
 
+bool process_has_uffd(__u32 pid)
+{
+	char path[64], to[64];
+	struct dirent *d;
+	bool has = false;
+	ssize_t n;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	dir = opendir(path);
+	while (dir && !has && (d = readdir(dir))) {
+		n = readlinkat(dirfd(dir), d->d_name, to, sizeof(to) - 1);
+		to[n > 0 ? n : 0] = '\0';
+		has = !strcmp(to, "anon_inode:[userfaultfd]");
+	}
+	if (dir)
+		closedir(dir);
+	return has;
+}
+
 int process_tids(__u32 pid, __u32 **tids)
 {
 	size_t n = 0, capacity = 0;

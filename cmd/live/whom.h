@@ -43,6 +43,9 @@ int program_path(const char *name, char *buf, size_t size);
 bool program_is_32bit(const char *name);
 bool process_is_32bit(__u32 pid);
 
+/* Has a process, or a thread, a userfaultfd open? */
+bool process_has_uffd(__u32 pid);
+
 /* Thread ids of a process into *tids (malloc'd, the caller's). Their number or -errno. */
 int process_tids(__u32 pid, __u32 **tids);
 

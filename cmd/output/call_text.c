@@ -11,6 +11,8 @@
 
 #define ARROW " → "
 
+#define UFFD_REGISTER 0xc020aa00 /* UFFDIO_REGISTER: include/uapi/linux/userfaultfd.h */
+
 /* clang-format off */
 static const struct call_arg args_of[FS_CALL_NR][6] = {
 	[FS_CALL_MMAP] = { { "addr", ARG_ADDR }, { "length", ARG_BYTES }, { "prot", ARG_PROT },
@@ -29,6 +31,31 @@ static const struct call_arg args_of[FS_CALL_NR][6] = {
 	[FS_CALL_SHMGET] = { { "key", ARG_KEY }, { "size", ARG_BYTES }, { "shmflg", ARG_SHMGET } },
 	[FS_CALL_SHMAT] = { { "shmid", ARG_INT }, { "shmaddr", ARG_ADDR }, { "shmflg", ARG_SHMAT } },
 	[FS_CALL_SHMDT] = { { "shmaddr", ARG_ADDR } },
+	[FS_CALL_PKEY_MPROTECT] = { { "addr", ARG_ADDR }, { "length", ARG_BYTES },
+				    { "prot", ARG_PROT }, { "pkey", ARG_INT } },
+	[FS_CALL_MBIND] = { { "addr", ARG_ADDR }, { "len", ARG_BYTES }, { "mode", ARG_MPOL },
+			    { "nodemask", ARG_ADDR }, { "maxnode", ARG_BYTES },
+			    { "flags", ARG_MBIND } },
+	[FS_CALL_SET_MEMPOLICY_HOME_NODE] = { { "start", ARG_ADDR }, { "len", ARG_BYTES },
+					      { "home_node", ARG_BYTES }, { "flags", ARG_OFFSET } },
+	[FS_CALL_REMAP_FILE_PAGES] = { { "addr", ARG_ADDR }, { "size", ARG_BYTES },
+				       { "prot", ARG_PROT }, { "pgoff", ARG_BYTES },
+				       { "flags", ARG_MMAP } },
+	[FS_CALL_MSEAL] = { { "addr", ARG_ADDR }, { "len", ARG_BYTES }, { "flags", ARG_OFFSET } },
+	[FS_CALL_MAP_SHADOW_STACK] = { { "addr", ARG_ADDR }, { "size", ARG_BYTES },
+				       { "flags", ARG_SHADOW_STACK } },
+	[FS_CALL_PROCESS_MADVISE] = { { "pidfd", ARG_INT }, { "iovec", ARG_ADDR },
+				      { "vlen", ARG_BYTES }, { "advice", ARG_MADVISE },
+				      { "flags", ARG_BITS } },
+	[FS_CALL_IO_SETUP] = { { "nr_events", ARG_U32 }, { "ctx_idp", ARG_ADDR },
+			       { "ctx_id", ARG_ADDR } },
+	[FS_CALL_IO_DESTROY] = { { "ctx_id", ARG_ADDR } },
+	[FS_CALL_PRCTL] = { { "op", ARG_PRCTL }, { "attr", ARG_PR_SET_VMA }, { "addr", ARG_ADDR },
+			    { "size", ARG_BYTES }, { "val", ARG_ADDR } },
+	[FS_CALL_USERFAULTFD] = { { "flags", ARG_USERFAULTFD } },
+	[FS_CALL_IOCTL] = { { "fd", ARG_INT }, { "op", ARG_UFFDIO }, { "argp", ARG_ADDR },
+			    { "start", ARG_ADDR }, { "len", ARG_BYTES },
+			    { "mode", ARG_UFFDIO_MODE } },
 };
 /* clang-format on */
 
@@ -42,6 +69,11 @@ const struct call_arg *call_args(const struct fs_call_event *ev, unsigned int *n
 	if (ev->call == FS_CALL_MREMAP &&
 	    !(ev->args[3] & MREMAP_MAYMOVE && ev->args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
 		*n = 4;
+	/* behind them stands what their pointers lead to: struct fs_call_event */
+	if (ev->call == FS_CALL_IO_SETUP && ev->args[2])
+		*n = 3;
+	if (ev->call == FS_CALL_IOCTL && (ev->args[3] || ev->args[4]))
+		*n = (__u32)ev->args[1] == UFFD_REGISTER ? 6 : 5;
 	return ev->call < FS_CALL_NR ? args_of[ev->call] : args_of[0];
 }
 
@@ -53,10 +85,22 @@ bool call_arg__is_word(enum call_arg_kind kind)
 static int flag_set_of(enum call_arg_kind kind)
 {
 	static const unsigned char sets[] = {
-		[ARG_PROT] = FLAGS_PROT,     [ARG_MMAP] = FLAGS_MMAP,
-		[ARG_MREMAP] = FLAGS_MREMAP, [ARG_MADVISE] = FLAGS_MADVISE,
-		[ARG_MLOCK2] = FLAGS_MLOCK2, [ARG_MLOCKALL] = FLAGS_MLOCKALL,
-		[ARG_SHMGET] = FLAGS_SHMGET, [ARG_SHMAT] = FLAGS_SHMAT,
+		[ARG_PROT] = FLAGS_PROT,
+		[ARG_MMAP] = FLAGS_MMAP,
+		[ARG_MREMAP] = FLAGS_MREMAP,
+		[ARG_MADVISE] = FLAGS_MADVISE,
+		[ARG_MLOCK2] = FLAGS_MLOCK2,
+		[ARG_MLOCKALL] = FLAGS_MLOCKALL,
+		[ARG_SHMGET] = FLAGS_SHMGET,
+		[ARG_SHMAT] = FLAGS_SHMAT,
+		[ARG_MPOL] = FLAGS_MPOL,
+		[ARG_MBIND] = FLAGS_MBIND,
+		[ARG_SHADOW_STACK] = FLAGS_SHADOW_STACK,
+		[ARG_PRCTL] = FLAGS_PRCTL,
+		[ARG_PR_SET_VMA] = FLAGS_PR_SET_VMA,
+		[ARG_USERFAULTFD] = FLAGS_USERFAULTFD,
+		[ARG_UFFDIO] = FLAGS_UFFDIO,
+		[ARG_UFFDIO_MODE] = FLAGS_UFFDIO_MODE,
 	};
 
 	return sets[kind];
@@ -83,6 +127,15 @@ void call_arg__put(struct line *l, enum call_arg_kind kind, __u64 value, bool co
 	case ARG_INT:
 		line__s64(l, (__s32)value);
 		break;
+	case ARG_U32:
+		line__u64(l, (__u32)value);
+		break;
+	case ARG_BITS:
+		if ((__u32)value)
+			line__hex(l, (__u32)value);
+		else
+			line__char(l, '0');
+		break;
 	case ARG_KEY:
 		if ((__u32)value)
 			line__hex(l, (__u32)value);
@@ -97,7 +150,31 @@ void call_arg__put(struct line *l, enum call_arg_kind kind, __u64 value, bool co
 bool call_gives_address(enum fs_call call)
 {
 	return call == FS_CALL_MMAP || call == FS_CALL_MREMAP || call == FS_CALL_BRK ||
-	       call == FS_CALL_SHMAT;
+	       call == FS_CALL_SHMAT || call == FS_CALL_MAP_SHADOW_STACK;
+}
+
+/* In the place of a pointer, what it leads to: [0x7f…], {start=0x…, len=0x…}. */
+static void put_pointed(struct line *l, const struct fs_call_event *ev, const struct call_arg *args,
+			unsigned int n)
+{
+	if (ev->call == FS_CALL_IO_SETUP) {
+		line__char(l, '[');
+		call_arg__put(l, args[2].kind, ev->args[2], true);
+		line__char(l, ']');
+		return;
+	}
+	if (n > 5)
+		line__lit(l, "{range=");
+	line__lit(l, "{start=");
+	call_arg__put(l, ARG_OFFSET, ev->args[3], true);
+	line__lit(l, ", len=");
+	call_arg__put(l, ARG_OFFSET, ev->args[4], true);
+	line__char(l, '}');
+	if (n > 5) {
+		line__lit(l, ", mode=");
+		call_arg__put(l, args[5].kind, ev->args[5], true);
+		line__char(l, '}');
+	}
 }
 
 void call_text__call(struct line *l, const struct fs_call_event *ev)
@@ -110,6 +187,10 @@ void call_text__call(struct line *l, const struct fs_call_event *ev)
 	for (i = 0; i < n; i++) {
 		if (i)
 			line__lit(l, ", ");
+		if (i == call_nargs(ev->call) - 1u && n > i + 1) {
+			put_pointed(l, ev, args, n);
+			break;
+		}
 		call_arg__put(l, args[i].kind, ev->args[i], true);
 	}
 	line__char(l, ')');

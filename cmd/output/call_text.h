@@ -14,6 +14,8 @@ enum call_arg_kind {
 	ARG_BYTES,
 	ARG_OFFSET, /* 0 or 0x…, in bytes */
 	ARG_INT,    /* descriptors and ids */
+	ARG_U32,
+	ARG_BITS, /* 0 or 0x…: flags of 32 bits, none of which has a name */
 	/* Words from here on. */
 	ARG_KEY, /* IPC_PRIVATE or 0x… */
 	ARG_PROT,
@@ -24,6 +26,14 @@ enum call_arg_kind {
 	ARG_MLOCKALL,
 	ARG_SHMGET,
 	ARG_SHMAT,
+	ARG_MPOL,
+	ARG_MBIND,
+	ARG_SHADOW_STACK,
+	ARG_PRCTL,
+	ARG_PR_SET_VMA,
+	ARG_USERFAULTFD,
+	ARG_UFFDIO,
+	ARG_UFFDIO_MODE,
 };
 
 struct call_arg {
@@ -40,10 +50,10 @@ bool call_arg__is_word(enum call_arg_kind kind);
 /* Append one argument; `comments` as in flags__put(). */
 void call_arg__put(struct line *l, enum call_arg_kind kind, __u64 value, bool comments);
 
-/* Does the call give an address (mmap, mremap, brk, shmat)? Else 0, or an id (shmget). */
+/* Does the call give an address (mmap, mremap, brk, shmat…)? Else 0, or an id (shmget). */
 bool call_gives_address(enum fs_call call);
 
-/* Append "munmap(0x7f0000000000, 4096)". */
+/* Append "munmap(0x7f0000000000, 4096)"; what else a pointer leads to is an address. */
 void call_text__call(struct line *l, const struct fs_call_event *ev);
 
 /* Append " = 0", " = 0x7f0000000000" or " = -1 ENOMEM (Cannot allocate memory)". */

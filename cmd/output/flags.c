@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/mman.h>
 #include <linux/sched.h>
@@ -91,6 +92,45 @@ static const struct flag shmat_flags[] = {
 	F(SHM_RDONLY), F(SHM_RND), F(SHM_REMAP), F(SHM_EXEC), END
 };
 
+/* Numbers: headers of the oldest distribution lack some. include/uapi/linux/mempolicy.h */
+static const struct flag mpol_modes[] = {
+	{ "MPOL_DEFAULT", 0 }, { "MPOL_PREFERRED", 1 }, { "MPOL_BIND", 2 }, { "MPOL_INTERLEAVE", 3 },
+	{ "MPOL_LOCAL", 4 }, { "MPOL_PREFERRED_MANY", 5 }, { "MPOL_WEIGHTED_INTERLEAVE", 6 }, END
+};
+
+static const struct flag mpol_flags[] = {
+	{ "MPOL_F_STATIC_NODES", 1 << 15 }, { "MPOL_F_RELATIVE_NODES", 1 << 14 },
+	{ "MPOL_F_NUMA_BALANCING", 1 << 13 }, END
+};
+
+static const struct flag mbind_flags[] = {
+	{ "MPOL_MF_STRICT", 1 }, { "MPOL_MF_MOVE", 2 }, { "MPOL_MF_MOVE_ALL", 4 }, END
+};
+
+/* arch/x86/include/uapi/asm/mman.h, and from 6.13 include/uapi/asm-generic/mman.h */
+static const struct flag shadow_stack_flags[] = {
+	{ "SHADOW_STACK_SET_TOKEN", 1 }, { "SHADOW_STACK_SET_MARKER", 2 }, END
+};
+
+/* include/uapi/linux/prctl.h */
+static const struct flag prctl_options[] = { { "PR_SET_VMA", 0x53564d41 }, END };
+
+static const struct flag pr_set_vma_attrs[] = { { "PR_SET_VMA_ANON_NAME", 0 }, END };
+
+/* include/uapi/linux/userfaultfd.h */
+static const struct flag userfaultfd_flags[] = {
+	{ "UFFD_USER_MODE_ONLY", 1 }, F(O_NONBLOCK), F(O_CLOEXEC), END
+};
+
+static const struct flag uffdio_ops[] = {
+	{ "UFFDIO_REGISTER", 0xc020aa00 }, { "UFFDIO_UNREGISTER", 0x8010aa01 }, END
+};
+
+static const struct flag uffdio_modes[] = {
+	{ "UFFDIO_REGISTER_MODE_MISSING", 1 }, { "UFFDIO_REGISTER_MODE_WP", 2 },
+	{ "UFFDIO_REGISTER_MODE_MINOR", 4 }, END
+};
+
 /*
  * As tracepoints see them: without the exit signal, which shares the low byte with CLONE_NEWTIME
  * (kernel/fork.c, kernel_clone()).
@@ -110,17 +150,26 @@ struct flag_kind {
 	const char *none;   /* written for 0 */
 	const char *prefix; /* in the comment on a value without any name */
 	__u64 width;        /* bits that the kernel looks at */
+	bool one;           /* a value, no bits */
 };
 
 static const struct flag_kind kinds[] = {
 	[FLAGS_PROT] = { prot_flags, "PROT_NONE", "PROT_", ULLONG_MAX },
 	[FLAGS_MMAP] = { map_flags, NULL, NULL, ULLONG_MAX },
 	[FLAGS_MREMAP] = { mremap_flags, "0", "MREMAP_", ULLONG_MAX },
-	[FLAGS_MADVISE] = { madvise_values, NULL, "MADV_", UINT_MAX },
+	[FLAGS_MADVISE] = { madvise_values, NULL, "MADV_", UINT_MAX, true },
 	[FLAGS_MLOCK2] = { mlock2_flags, "0", "MLOCK_", UINT_MAX },
 	[FLAGS_MLOCKALL] = { mlockall_flags, "0", "MCL_", UINT_MAX },
 	[FLAGS_SHMGET] = { shmget_flags, NULL, NULL, UINT_MAX },
 	[FLAGS_SHMAT] = { shmat_flags, "0", "SHM_", UINT_MAX },
+	[FLAGS_MPOL] = { mpol_modes, NULL, "MPOL_", ULLONG_MAX },
+	[FLAGS_MBIND] = { mbind_flags, "0", "MPOL_MF_", UINT_MAX },
+	[FLAGS_SHADOW_STACK] = { shadow_stack_flags, "0", "SHADOW_STACK_", UINT_MAX },
+	[FLAGS_PRCTL] = { prctl_options, NULL, "PR_", UINT_MAX, true },
+	[FLAGS_PR_SET_VMA] = { pr_set_vma_attrs, NULL, "PR_SET_VMA_", ULLONG_MAX, true },
+	[FLAGS_USERFAULTFD] = { userfaultfd_flags, "0", "UFFD_", UINT_MAX },
+	[FLAGS_UFFDIO] = { uffdio_ops, NULL, NULL, UINT_MAX, true },
+	[FLAGS_UFFDIO_MODE] = { uffdio_modes, "0", "UFFDIO_REGISTER_MODE_", ULLONG_MAX },
 	[FLAGS_CLONE] = { clone_flags, "0", NULL, ULLONG_MAX },
 };
 
@@ -191,6 +240,20 @@ static void put_mmap(struct line *l, __u64 value, bool comments)
 	put_huge(l, from, value, "MAP_HUGE_SHIFT");
 }
 
+/* A mode with its bits; where the mode has no name it is one more unknown bit, as strace has it. */
+static void put_mpol(struct line *l, __u64 value, bool comments)
+{
+	__u64 bits = 7 << 13, mode = value & ~bits;
+	size_t from = l->len;
+
+	if (mode > 6 && mode != value) {
+		put_bits(l, from, mpol_flags, value, NULL);
+		return;
+	}
+	put_value(l, mpol_modes, mode, comments ? "MPOL_" : NULL);
+	put_bits(l, from, mpol_flags, value & bits, NULL);
+}
+
 static void put_shmget(struct line *l, __u64 value)
 {
 	size_t from = l->len;
@@ -215,7 +278,9 @@ void flags__put(struct line *l, enum flag_set set, __u64 value, bool comments)
 		put_mmap(l, value, comments);
 	else if (set == FLAGS_SHMGET)
 		put_shmget(l, value);
-	else if (set == FLAGS_MADVISE)
+	else if (set == FLAGS_MPOL)
+		put_mpol(l, value, comments);
+	else if (kind->one)
 		put_value(l, kind->flags, value, comments ? kind->prefix : NULL);
 	else if (!value)
 		line__str(l, kind->none);

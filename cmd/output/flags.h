@@ -9,7 +9,7 @@
 #include "output/line.h"
 
 enum flag_set {
-	FLAGS_PROT, /* mmap, mprotect */
+	FLAGS_PROT, /* mmap, mprotect, pkey_mprotect */
 	FLAGS_MMAP,
 	FLAGS_MREMAP,
 	FLAGS_MADVISE, /* one value, no bits */
@@ -17,6 +17,14 @@ enum flag_set {
 	FLAGS_MLOCKALL,
 	FLAGS_SHMGET, /* with the mode in octal at the end */
 	FLAGS_SHMAT,
+	FLAGS_MPOL, /* one value and bits: mbind's mode */
+	FLAGS_MBIND,
+	FLAGS_SHADOW_STACK,
+	FLAGS_PRCTL,      /* one value */
+	FLAGS_PR_SET_VMA, /* one value */
+	FLAGS_USERFAULTFD,
+	FLAGS_UFFDIO, /* one value */
+	FLAGS_UFFDIO_MODE,
 	FLAGS_CLONE,
 };
 

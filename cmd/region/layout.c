@@ -414,7 +414,8 @@ static struct origin *call_origin(struct change *c, const struct fs_call_event *
 	struct origin *o;
 
 	if (ev->call != FS_CALL_MMAP && ev->call != FS_CALL_SHMAT && ev->call != FS_CALL_BRK &&
-	    ev->call != FS_CALL_MREMAP)
+	    ev->call != FS_CALL_MREMAP && ev->call != FS_CALL_MAP_SHADOW_STACK &&
+	    ev->call != FS_CALL_IO_SETUP)
 		return NULL;
 	o = mm__new_origin(c->mm, ORIGIN_CALL, ev->head.time_ns);
 	if (!o) {
@@ -467,6 +468,13 @@ static void move(struct change *c, const struct fs_call_event *ev)
 	(void)0;
 }
 
+/* Is what a call has told of its own, all of it? */
+static bool maps_anew(enum fs_call call)
+{
+	return call == FS_CALL_MMAP || call == FS_CALL_SHMAT || call == FS_CALL_MAP_SHADOW_STACK ||
+	       call == FS_CALL_IO_SETUP;
+}
+
 int layout__call(struct space *sp, struct image *im, const struct fs_call_event *ev)
 {
 	const struct fs_layout *l = (const void *)(ev + 1);
@@ -489,7 +497,7 @@ int layout__call(struct space *sp, struct image *im, const struct fs_call_event 
 	if (!c.err && ok && ev->call == FS_CALL_MREMAP && ev->ret != (__s64)ev->args[0])
 		move(&c, ev);
 	if (!c.err && has)
-		apply(&c, l, ok && (ev->call == FS_CALL_MMAP || ev->call == FS_CALL_SHMAT));
+		apply(&c, l, ok && maps_anew(ev->call));
 	if (c.origin && !c.origin->live)
 		origin__free(c.mm, c.origin);
 	if (!c.err && ok)

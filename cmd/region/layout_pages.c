@@ -304,7 +304,15 @@ static void call_pages(const struct fs_call_event *ev, __u64 *start, __u64 *end)
 	case FS_CALL_MMAP:
 	case FS_CALL_SHMAT:
 	case FS_CALL_MREMAP:
+	case FS_CALL_MAP_SHADOW_STACK:
 		*start = ev->ret;
+		break;
+	case FS_CALL_IO_SETUP:
+	case FS_CALL_PRCTL:
+		*start = ev->args[2];
+		break;
+	case FS_CALL_IOCTL:
+		*start = ev->args[3];
 		break;
 	case FS_CALL_BRK:
 		*start = (ev->old_brk + PAGE - 1) & ~(PAGE - 1);

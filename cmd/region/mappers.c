@@ -44,9 +44,13 @@ int mappers__call(struct mm *mm, const struct fs_call_event *ev)
 	switch (ev->call) {
 	case FS_CALL_MMAP:
 	case FS_CALL_SHMAT:
+	case FS_CALL_MAP_SHADOW_STACK:
 		return add(mm, ev->ret, (__u64)ev->ret + ev->bytes, ev->stack_id);
+	case FS_CALL_IO_SETUP: /* args[2]: the address of the ring */
+		return add(mm, ev->args[2], ev->args[2] + ev->bytes, ev->stack_id);
 	case FS_CALL_MUNMAP:
 	case FS_CALL_SHMDT:
+	case FS_CALL_IO_DESTROY:
 		return ranges__del(&mm->mappers, at, at + ev->bytes);
 	case FS_CALL_BRK:
 		if (ev->bytes < 0)
