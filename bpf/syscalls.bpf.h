@@ -5,217 +5,136 @@
 
 #include "compat.bpf.h"
 
-/* enum fs_call + 1 of a native system call number, 0: not one of ours. */
-static __always_inline u32 call_of_number(long nr)
-{
+#define COMPAT_MMAP2 200 /* offset in pages */
+#define COMPAT_MMAP  201 /* i386's old mmap: a pointer to its arguments */
+#define COMPAT_IPC   202 /* i386's ipc(): shm calls by number */
+
+#define CALL(nr, sym) [nr] = FS_CALL_##sym + 1
+
+/* clang-format off */
+/*
+ * Tables, and no switch: the verifier follows what comes after once for each constant that a switch
+ * gives.
+ */
+static const u8 native_calls[] = {
 #if defined(__TARGET_ARCH_x86)
 	/* arch/x86/entry/syscalls/syscall_64.tbl */
-	switch (nr) {
-	case 9:
-		return FS_CALL_MMAP + 1;
-	case 10:
-		return FS_CALL_MPROTECT + 1;
-	case 11:
-		return FS_CALL_MUNMAP + 1;
-	case 12:
-		return FS_CALL_BRK + 1;
-	case 16:
-		return FS_CALL_IOCTL + 1;
-	case 25:
-		return FS_CALL_MREMAP + 1;
-	case 28:
-		return FS_CALL_MADVISE + 1;
-	case 29:
-		return FS_CALL_SHMGET + 1;
-	case 30:
-		return FS_CALL_SHMAT + 1;
-	case 67:
-		return FS_CALL_SHMDT + 1;
-	case 149:
-		return FS_CALL_MLOCK + 1;
-	case 150:
-		return FS_CALL_MUNLOCK + 1;
-	case 151:
-		return FS_CALL_MLOCKALL + 1;
-	case 152:
-		return FS_CALL_MUNLOCKALL + 1;
-	case 157:
-		return FS_CALL_PRCTL + 1;
-	case 206:
-		return FS_CALL_IO_SETUP + 1;
-	case 207:
-		return FS_CALL_IO_DESTROY + 1;
-	case 216:
-		return FS_CALL_REMAP_FILE_PAGES + 1;
-	case 237:
-		return FS_CALL_MBIND + 1;
-	case 323:
-		return FS_CALL_USERFAULTFD + 1;
-	case 325:
-		return FS_CALL_MLOCK2 + 1;
-	case 329:
-		return FS_CALL_PKEY_MPROTECT + 1;
-	case 440:
-		return FS_CALL_PROCESS_MADVISE + 1;
-	case 450:
-		return FS_CALL_SET_MEMPOLICY_HOME_NODE + 1;
-	case 453:
-		return FS_CALL_MAP_SHADOW_STACK + 1;
-	case 462:
-		return FS_CALL_MSEAL + 1;
-	}
+	CALL(9, MMAP),
+	CALL(10, MPROTECT),
+	CALL(11, MUNMAP),
+	CALL(12, BRK),
+	CALL(16, IOCTL),
+	CALL(25, MREMAP),
+	CALL(28, MADVISE),
+	CALL(29, SHMGET),
+	CALL(30, SHMAT),
+	CALL(67, SHMDT),
+	CALL(149, MLOCK),
+	CALL(150, MUNLOCK),
+	CALL(151, MLOCKALL),
+	CALL(152, MUNLOCKALL),
+	CALL(157, PRCTL),
+	CALL(206, IO_SETUP),
+	CALL(207, IO_DESTROY),
+	CALL(216, REMAP_FILE_PAGES),
+	CALL(237, MBIND),
+	CALL(323, USERFAULTFD),
+	CALL(325, MLOCK2),
+	CALL(329, PKEY_MPROTECT),
+	CALL(440, PROCESS_MADVISE),
+	CALL(450, SET_MEMPOLICY_HOME_NODE),
+	CALL(453, MAP_SHADOW_STACK),
+	CALL(462, MSEAL),
 #else
 	/* include/uapi/asm-generic/unistd.h */
-	switch (nr) {
-	case 0:
-		return FS_CALL_IO_SETUP + 1;
-	case 1:
-		return FS_CALL_IO_DESTROY + 1;
-	case 29:
-		return FS_CALL_IOCTL + 1;
-	case 167:
-		return FS_CALL_PRCTL + 1;
-	case 194:
-		return FS_CALL_SHMGET + 1;
-	case 196:
-		return FS_CALL_SHMAT + 1;
-	case 197:
-		return FS_CALL_SHMDT + 1;
-	case 214:
-		return FS_CALL_BRK + 1;
-	case 215:
-		return FS_CALL_MUNMAP + 1;
-	case 216:
-		return FS_CALL_MREMAP + 1;
-	case 222:
-		return FS_CALL_MMAP + 1;
-	case 226:
-		return FS_CALL_MPROTECT + 1;
-	case 228:
-		return FS_CALL_MLOCK + 1;
-	case 229:
-		return FS_CALL_MUNLOCK + 1;
-	case 230:
-		return FS_CALL_MLOCKALL + 1;
-	case 231:
-		return FS_CALL_MUNLOCKALL + 1;
-	case 233:
-		return FS_CALL_MADVISE + 1;
-	case 234:
-		return FS_CALL_REMAP_FILE_PAGES + 1;
-	case 235:
-		return FS_CALL_MBIND + 1;
-	case 282:
-		return FS_CALL_USERFAULTFD + 1;
-	case 284:
-		return FS_CALL_MLOCK2 + 1;
-	case 288:
-		return FS_CALL_PKEY_MPROTECT + 1;
-	case 440:
-		return FS_CALL_PROCESS_MADVISE + 1;
-	case 450:
-		return FS_CALL_SET_MEMPOLICY_HOME_NODE + 1;
-	case 453:
-		return FS_CALL_MAP_SHADOW_STACK + 1;
-	case 462:
-		return FS_CALL_MSEAL + 1;
-	}
+	CALL(0, IO_SETUP),
+	CALL(1, IO_DESTROY),
+	CALL(29, IOCTL),
+	CALL(167, PRCTL),
+	CALL(194, SHMGET),
+	CALL(196, SHMAT),
+	CALL(197, SHMDT),
+	CALL(214, BRK),
+	CALL(215, MUNMAP),
+	CALL(216, MREMAP),
+	CALL(222, MMAP),
+	CALL(226, MPROTECT),
+	CALL(228, MLOCK),
+	CALL(229, MUNLOCK),
+	CALL(230, MLOCKALL),
+	CALL(231, MUNLOCKALL),
+	CALL(233, MADVISE),
+	CALL(234, REMAP_FILE_PAGES),
+	CALL(235, MBIND),
+	CALL(282, USERFAULTFD),
+	CALL(284, MLOCK2),
+	CALL(288, PKEY_MPROTECT),
+	CALL(440, PROCESS_MADVISE),
+	CALL(450, SET_MEMPOLICY_HOME_NODE),
+	CALL(453, MAP_SHADOW_STACK),
+	CALL(462, MSEAL),
 #endif
-	return 0;
-}
+};
 
-#define COMPAT_MMAP2 1000 /* offset in pages */
-#define COMPAT_MMAP  1001 /* i386's old mmap: a pointer to its arguments */
-#define COMPAT_IPC   1002 /* i386's ipc(): shm calls by number */
-
-/* The same for a 32-bit task; values from 1000 on need more than a number. */
-static __always_inline u32 call_of_compat_number(long nr)
-{
-	switch (nr) {
+static const u8 compat_calls[] = {
 	/* i386: arch/x86/entry/syscalls/syscall_32.tbl; arm: arch/arm/tools/syscall.tbl */
-	case 45:
-		return FS_CALL_BRK + 1;
-	case 54:
-		return FS_CALL_IOCTL + 1;
-	case 91:
-		return FS_CALL_MUNMAP + 1;
-	case 125:
-		return FS_CALL_MPROTECT + 1;
-	case 150:
-		return FS_CALL_MLOCK + 1;
-	case 151:
-		return FS_CALL_MUNLOCK + 1;
-	case 152:
-		return FS_CALL_MLOCKALL + 1;
-	case 153:
-		return FS_CALL_MUNLOCKALL + 1;
-	case 163:
-		return FS_CALL_MREMAP + 1;
-	case 172:
-		return FS_CALL_PRCTL + 1;
-	case 192:
-		return COMPAT_MMAP2;
-	case 440:
-		return FS_CALL_PROCESS_MADVISE + 1;
-	case 450:
-		return FS_CALL_SET_MEMPOLICY_HOME_NODE + 1;
-	case 453:
-		return FS_CALL_MAP_SHADOW_STACK + 1;
-	case 462:
-		return FS_CALL_MSEAL + 1;
+	CALL(45, BRK),
+	CALL(54, IOCTL),
+	CALL(91, MUNMAP),
+	CALL(125, MPROTECT),
+	CALL(150, MLOCK),
+	CALL(151, MUNLOCK),
+	CALL(152, MLOCKALL),
+	CALL(153, MUNLOCKALL),
+	CALL(163, MREMAP),
+	CALL(172, PRCTL),
+	[192] = COMPAT_MMAP2,
+	CALL(440, PROCESS_MADVISE),
+	CALL(450, SET_MEMPOLICY_HOME_NODE),
+	CALL(453, MAP_SHADOW_STACK),
+	CALL(462, MSEAL),
 #if defined(__TARGET_ARCH_x86)
-	case 90:
-		return COMPAT_MMAP;
-	case 117:
-		return COMPAT_IPC;
-	case 219:
-		return FS_CALL_MADVISE + 1;
-	case 245:
-		return FS_CALL_IO_SETUP + 1;
-	case 246:
-		return FS_CALL_IO_DESTROY + 1;
-	case 257:
-		return FS_CALL_REMAP_FILE_PAGES + 1;
-	case 274:
-		return FS_CALL_MBIND + 1;
-	case 374:
-		return FS_CALL_USERFAULTFD + 1;
-	case 376:
-		return FS_CALL_MLOCK2 + 1;
-	case 380:
-		return FS_CALL_PKEY_MPROTECT + 1;
-	case 395:
-		return FS_CALL_SHMGET + 1;
-	case 397:
-		return FS_CALL_SHMAT + 1;
-	case 398:
-		return FS_CALL_SHMDT + 1;
+	[90] = COMPAT_MMAP,
+	[117] = COMPAT_IPC,
+	CALL(219, MADVISE),
+	CALL(245, IO_SETUP),
+	CALL(246, IO_DESTROY),
+	CALL(257, REMAP_FILE_PAGES),
+	CALL(274, MBIND),
+	CALL(374, USERFAULTFD),
+	CALL(376, MLOCK2),
+	CALL(380, PKEY_MPROTECT),
+	CALL(395, SHMGET),
+	CALL(397, SHMAT),
+	CALL(398, SHMDT),
 #else
-	case 220:
-		return FS_CALL_MADVISE + 1;
-	case 243:
-		return FS_CALL_IO_SETUP + 1;
-	case 244:
-		return FS_CALL_IO_DESTROY + 1;
-	case 253:
-		return FS_CALL_REMAP_FILE_PAGES + 1;
-	case 305:
-		return FS_CALL_SHMAT + 1;
-	case 306:
-		return FS_CALL_SHMDT + 1;
-	case 307:
-		return FS_CALL_SHMGET + 1;
-	case 319:
-		return FS_CALL_MBIND + 1;
-	case 388:
-		return FS_CALL_USERFAULTFD + 1;
-	case 390:
-		return FS_CALL_MLOCK2 + 1;
-	case 394:
-		return FS_CALL_PKEY_MPROTECT + 1;
+	CALL(220, MADVISE),
+	CALL(243, IO_SETUP),
+	CALL(244, IO_DESTROY),
+	CALL(253, REMAP_FILE_PAGES),
+	CALL(305, SHMAT),
+	CALL(306, SHMDT),
+	CALL(307, SHMGET),
+	CALL(319, MBIND),
+	CALL(388, USERFAULTFD),
+	CALL(390, MLOCK2),
+	CALL(394, PKEY_MPROTECT),
 #endif
-	}
-	return 0;
+};
+/* clang-format on */
+
+/* enum fs_call + 1 of a native system call number, 0: not one of ours. */
+static __always_inline u32 call_of_number(u64 nr)
+{
+	return nr < sizeof(native_calls) ? native_calls[nr] : 0;
 }
+
+/* The same for a 32-bit task; COMPAT_*: that needs more than a number. */
+static __always_inline u32 call_of_compat_number(u64 nr)
+{
+	return nr < sizeof(compat_calls) ? compat_calls[nr] : 0;
+}
+
+#undef CALL
 
 #endif /* FS_SYSCALLS_BPF_H */
