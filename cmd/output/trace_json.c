@@ -180,8 +180,8 @@ static void put_args(struct line *l, const struct fs_call_event *ev)
 		line__char(l, ':');
 		if (args[i].kind == ARG_ADDR) {
 			put_addr(l, value);
-		} else if (args[i].kind == ARG_OFFSET) {
-			line__u64(l, value);
+		} else if (args[i].kind == ARG_OFFSET || args[i].kind == ARG_BITS) {
+			line__u64(l, args[i].kind == ARG_BITS ? (__u32)value : value);
 		} else if (call_arg__is_word(args[i].kind)) {
 			line__char(l, '"');
 			call_arg__put(l, args[i].kind, value, false);

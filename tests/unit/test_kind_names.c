@@ -9,6 +9,14 @@
 
 #include "base/kind_names.h"
 
+/* Of headers that are older than the calls: include/uapi/asm-generic/unistd.h, syscall_64.tbl */
+#ifndef __NR_map_shadow_stack
+#define __NR_map_shadow_stack 453 /* Linux 6.6 */
+#endif
+#ifndef __NR_mseal
+#define __NR_mseal 462 /* Linux 6.10 */
+#endif
+
 /* Every name leads back to its number, so none stands twice, and every kind is explained. */
 static void test_names_lead_back(void **state)
 {
@@ -67,6 +75,8 @@ static void test_call_nargs(void **state)
 	assert_int_equal(call_nargs(FS_CALL_MREMAP), 5);
 	assert_int_equal(call_nargs(FS_CALL_BRK), 1);
 	assert_int_equal(call_nargs(FS_CALL_MUNLOCKALL), 0);
+	assert_int_equal(call_nargs(FS_CALL_PKEY_MPROTECT), 4);
+	assert_int_equal(call_nargs(FS_CALL_IOCTL), 3);
 }
 
 /* kinds.h says that a symbol is that of __NR_<name>: else the probes would watch another call. */

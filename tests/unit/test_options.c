@@ -156,6 +156,16 @@ static void test_trace_values(void **state)
 		     OPT_EVENT_CALL(FS_CALL_SHMAT) | OPT_EVENT_CALL(FS_CALL_SHMDT)));
 	options__clear(&l.o);
 
+	good(&l, &trace_command, "--events|aio,uffd");
+	assert_true(l.o.trace.events ==
+		    (OPT_EVENT_CALL(FS_CALL_IO_SETUP) | OPT_EVENT_CALL(FS_CALL_IO_DESTROY) |
+		     OPT_EVENT_CALL(FS_CALL_USERFAULTFD) | OPT_EVENT_CALL(FS_CALL_IOCTL)));
+	options__clear(&l.o);
+
+	good(&l, &trace_command, "--events|set_mempolicy_home_node");
+	assert_true(l.o.trace.events == OPT_EVENT_CALL(FS_CALL_SET_MEMPOLICY_HOME_NODE));
+	options__clear(&l.o);
+
 	good(&l, &trace_command, "--events|munlock");
 	assert_true(l.o.trace.events == OPT_EVENT_CALL(FS_CALL_MUNLOCK));
 	options__clear(&l.o);
