@@ -15,7 +15,8 @@
 #define LAYOUT_TRIES 16     /* while others change it */
 #define LAYOUT_CALLS 4096   /* events of one address space: 131,072 VMAs */
 
-#define LAYOUT_AT __builtin_offsetof(struct fs_layout_event, layout)
+#define PAGE_BYTES (1UL << PAGE_SHIFT)
+#define LAYOUT_AT  __builtin_offsetof(struct fs_layout_event, layout)
 
 /* Room for an event, or for a call that a layout follows: from its beginning on. */
 struct layout_room {
@@ -27,6 +28,7 @@ struct layout_room {
 	struct vma_slot slot;
 	struct mm_copy mm;
 	struct fs_file_key file;
+	u64 start_brk;
 };
 
 struct {
@@ -161,8 +163,8 @@ static __always_inline u32 layout_part(struct layout_tell *t, struct layout_room
 
 	if (n > FS_LAYOUT_MAX || ev->layout.to <= t->at)
 		return 0; /* it could not be read at all */
-	head_init(&ev->head, FS_EVENT_LAYOUT, sizeof(*ev) + n * sizeof(struct fs_vma));
-	ev->head.time_ns = ev->layout.time_ns;
+	head_init_at(&ev->head, FS_EVENT_LAYOUT, sizeof(*ev) + n * sizeof(struct fs_vma),
+		     ev->layout.time_ns);
 	ev->head.pid = t->pid;
 	ev->head.tid = t->tid;
 	ev->mm = t->mm;

@@ -199,6 +199,17 @@ static __always_inline u64 page_down(u64 addr)
 	return addr & ~4095UL;
 }
 
+/*
+ * Where else than at its first argument mremap has changed something, 0: nowhere. What was at an
+ * address that was given is gone even where the call has failed after that.
+ */
+static __always_inline u64 mremap_other(const struct task_state *st, s64 ret, bool failed)
+{
+	if (failed)
+		return st->call_args[3] & MREMAP_FIXED_FLAG ? page_down(st->call_args[4]) : 0;
+	return (u64)ret == st->call_args[0] ? 0 : ret;
+}
+
 /* The range that a call has, or may have, changed; *to == 0: none. */
 static __always_inline void call_range(struct task_state *st, s64 ret, bool failed, u64 *from,
 				       u64 *to)
@@ -212,13 +223,15 @@ static __always_inline void call_range(struct task_state *st, s64 ret, bool fail
 			bytes = st->call_args[1];
 		break;
 	case FS_CALL_MREMAP:
-		if (failed && (st->call_args[3] & MREMAP_FIXED_FLAG))
-			at = st->call_args[4];
 		bytes = st->call_args[1];
-		if ((failed || ret == at) && bytes < st->call_args[2])
+		if (!mremap_other(st, ret, failed) && bytes < st->call_args[2])
 			bytes = st->call_args[2];
 		break;
 	case FS_CALL_BRK:
+		if (cfg.calls_alone) { /* brk(0) asks where it is */
+			bytes = st->call_args[0] ? PAGE_BYTES : 0;
+			break;
+		}
 		at = page_align(ret < brk ? ret : brk);
 		bytes = page_align(ret < brk ? brk : ret) - at;
 		break;
@@ -271,12 +284,25 @@ static __always_inline void call_range(struct task_state *st, s64 ret, bool fail
 static __always_inline void call_layouts(struct task_struct *task, struct task_state *st, s64 ret,
 					 bool failed)
 {
-	if (failed)
-		return;
-	if (st->call == FS_CALL_MREMAP + 1 && (u64)ret != st->call_args[0])
-		layout_send(task, ret, ret + page_align(st->call_args[2]));
-	else if (st->call == FS_CALL_MLOCKALL + 1 || st->call == FS_CALL_MUNLOCKALL + 1)
+	u64 other = st->call == FS_CALL_MREMAP + 1 ? mremap_other(st, ret, failed) : 0;
+
+	if (other && other < USER_END && st->call_args[2] < USER_END)
+		layout_send(task, other, other + page_align(st->call_args[2]));
+	else if (!failed &&
+		 (st->call == FS_CALL_MLOCKALL + 1 || st->call == FS_CALL_MUNLOCKALL + 1))
 		layout_send_all(task);
+}
+
+/* May the call have unmapped more than its arguments say: a segment that lies in several VMAs by now? */
+static __always_inline bool takes_to_gap(const struct task_state *st, bool failed)
+{
+	return !failed && (st->call == FS_CALL_SHMDT + 1 || st->call == FS_CALL_IO_DESTROY + 1 ||
+			   (cfg.calls_alone && st->call == FS_CALL_BRK + 1));
+}
+
+static __always_inline u64 gap_at(const struct task_state *st, u64 from, s64 ret)
+{
+	return st->call == FS_CALL_BRK + 1 ? page_align(ret) : from;
 }
 
 /* The layout that follows a call, into this CPU's room; its size in bytes. */
@@ -288,10 +314,13 @@ static __always_inline u32 call_layout(struct task_struct *task, struct task_sta
 
 	call_layouts(task, st, ret, failed);
 	call_range(st, ret, failed, &from, &to);
-	/* a segment may lie in several VMAs by now: all that is free there, then */
-	if (st->call == FS_CALL_SHMDT + 1 && !failed &&
-	    !maple_walk(tree_root((void *)task_mm(task)), from, &last))
-		to = last < USER_END ? last + 1 : to;
+	if (cfg.calls_alone &&
+	    st->call == FS_CALL_BRK + 1) /* where it was is not known: all of it */
+		from = page_align(room->start_brk);
+	/* how much was taken away is not known, or less than was: all that is free there */
+	if (takes_to_gap(st, failed) &&
+	    !maple_walk(tree_root((void *)task_mm(task)), gap_at(st, from, ret), &last))
+		to = last < USER_END ? last + 1 : USER_END;
 	if (!to)
 		return 0;
 	n = layout_read(task_mm(task), from, to);
@@ -346,14 +375,17 @@ static __noinline int call_send_layout(struct task_struct *task, struct task_sta
 		return 0;
 	if (st->call == FS_CALL_SHMAT + 1 || st->call == FS_CALL_IO_SETUP + 1)
 		st->call_bytes = call_bytes(task->mm, st, end->ret, end->failed);
+	if (cfg.calls_alone && st->call == FS_CALL_BRK + 1)
+		room->start_brk = KERNEL_READ(task->mm, start_brk);
 	size = call_layout(task, st, room, end->ret, end->failed);
 	ev = (void *)room;
-	head_init(&ev->head, FS_EVENT_CALL, sizeof(*ev) + size);
-	if (size)
-		ev->head.time_ns = room->event.layout.time_ns;
+	head_init_at(&ev->head, FS_EVENT_CALL, sizeof(*ev) + size,
+		     size ? room->event.layout.time_ns : bpf_ktime_get_ns());
 	call_fill(task, st, ev, end);
 	if (size)
 		ev->flags |= FS_CALL_LAYOUT;
+	if (cfg.calls_alone)
+		ev->flags |= FS_CALL_ALONE;
 	size += sizeof(*ev);
 	if (size <= sizeof(*room))
 		control_send(ev, size);
@@ -481,6 +513,38 @@ int call_exit(struct exit_context *ctx)
 	if (st && st->call && !st->call_compat && task->mm && !calls_stopped &&
 	    call_of_number(ctx->nr) == st->call)
 		call_end(task, st, ctx->ret);
+	return 0;
+}
+
+static __always_inline void native_args(struct task_state *st, struct pt_regs *regs);
+
+/*
+ * A call that nobody has told the beginning of, which costs as much as its end: the arguments are in
+ * the registers still. How long it took, where the break was and what it populated is not known.
+ */
+SEC("?tracepoint")
+int call_alone(struct exit_context *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 call = call_of_number(ctx->nr);
+	struct task_state *st = caller_state(task);
+
+	if (!st || !call)
+		return 0;
+	native_args(st, (void *)bpf_task_pt_regs(task));
+	if ((call == FS_CALL_PRCTL + 1 && !prctl_maps(st->call_args[0])) ||
+	    (call == FS_CALL_IOCTL + 1 && !ioctl_maps(st->call_args[1])) ||
+	    (call == FS_CALL_BRK + 1 && !st->call_args[0]))
+		return 0;
+	st->call = call;
+	st->call_compat = 0;
+	st->call_result = 0;
+	st->call_min = task->min_flt - st->seen_min;
+	st->call_maj = task->maj_flt - st->seen_maj;
+	st->call_brk = st->call_bytes = st->call_ns = 0;
+	if (call == FS_CALL_IOCTL + 1)
+		uffd_args(st);
+	call_end(task, st, ctx->ret);
 	return 0;
 }
 

@@ -239,18 +239,23 @@ static __always_inline void control_time(u64 now)
 	}
 }
 
-static __always_inline void head_init(struct fs_head *h, u16 kind, u32 size)
+static __always_inline void head_init_at(struct fs_head *h, u16 kind, u32 size, u64 time_ns)
 {
 	u64 id = bpf_get_current_pid_tgid();
 
 	h->kind = kind;
 	h->cpu = bpf_get_smp_processor_id();
 	h->size = size;
-	h->time_ns = bpf_ktime_get_ns();
+	h->time_ns = time_ns;
 	if (!cfg.latency)
 		control_time(h->time_ns);
 	h->pid = id >> 32;
 	h->tid = (u32)id;
+}
+
+static __always_inline void head_init(struct fs_head *h, u16 kind, u32 size)
+{
+	head_init_at(h, kind, size, bpf_ktime_get_ns());
 }
 
 static __always_inline void *control_ring(void)

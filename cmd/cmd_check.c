@@ -243,7 +243,8 @@ int cmd_check(const struct options *given)
 		o.common.interval_ns = DEFAULT_INTERVAL_NS;
 	cr.sink = (struct event_sink){ &cr, on_fault, on_event, NULL };
 	run__session_opts(&o, &opts);
-	opts.layouts = true;
+	o.mappings.no_stacks = true;
+	run__map_opts(&o, &opts);
 	status = run__open(&cr.run, &o, &opts, NULL);
 	if (!status)
 		status = run_check(&cr);

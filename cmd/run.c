@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/kind_names.h"
 #include "base/log.h"
+#include "commands.h"
 #include "live/whom.h"
 
 #define OUT_BUFFER   (256 * 1024)
@@ -73,6 +74,7 @@ void run__session_opts(const struct options *o, struct session_opts *s)
 void run__map_opts(const struct options *o, struct session_opts *s)
 {
 	s->layouts = true;
+	s->calls_alone = !(o->command->bit & ON_STAT); /* which shows how long calls take */
 	if (o->mappings.no_stacks || s->stacks)
 		return;
 	s->stacks = s->user_stacks = s->call_stacks_only = true;

@@ -66,6 +66,7 @@ struct fs_config {
 	__u8 fault_stacks;  /* and of faults */
 	__u8 user_stacks;   /* their user part */
 	__u8 kernel_stacks; /* their kernel part */
+	__u8 calls_alone;   /* calls are looked at when they return, and not when they begin */
 	__u8 layouts;       /* tell what mapping calls, execve and fork make of address spaces */
 };
 

@@ -159,15 +159,15 @@ struct fs_layout_event {
 enum fs_call_flag {
 	FS_CALL_FAILED = 1 << 0,
 	FS_CALL_COMPAT = 1 << 1, /* made by a 32-bit task, numbers translated */
-	FS_CALL_LAYOUT =
-		1 << 2, /* a struct fs_layout follows: the state of what the call affects */
+	FS_CALL_LAYOUT = 1 << 2, /* a struct fs_layout follows: of what the call affects */
+	FS_CALL_ALONE = 1 << 3,  /* latency, old_brk, bytes of brk, populated_*: not known */
 };
 
 /* A mapping call, written when it returns. */
 struct fs_call_event {
 	struct fs_head head;
 	__u64 latency_ns;
-	__s64 ret;           /* result or -errno; for brk the new break */
+	__s64 ret; /* result or -errno; for brk the new break */
 	/*
 	 * As passed; mmap's offset is in bytes for 32-bit mmap2 too. Behind them: of io_setup the
 	 * address of the ring, of ioctl start, length and mode from its struct, 0 where they could not

@@ -68,11 +68,18 @@ static void want(struct bpf_program *prog, bool yes)
 	bpf_program__set_autoload(prog, yes);
 }
 
+/* Are the beginnings of calls left out? */
+static bool calls_alone(const struct session *s)
+{
+	return ((const volatile struct fs_config *)&s->skel->rodata->cfg)->calls_alone;
+}
+
 void session__choose_programs(struct session *s)
 {
 	const struct features *f = s->features;
 	bool faults = s->opts.faults, calls = s->opts.calls;
 	bool native = calls && features__use(f, FEATURE_SYSCALL_TRACEPOINTS);
+	bool alone = calls_alone(s);
 	bool raw = calls && features__use(f, FEATURE_RAW_SYSCALLS);
 	struct faultsnoop_bpf *k = s->skel;
 	const volatile struct fs_config *cfg = &k->rodata->cfg;
@@ -101,16 +108,17 @@ void session__choose_programs(struct session *s)
 	want(k->progs.life_exec, features__use(f, FEATURE_LIFETIMES));
 	want(k->progs.life_exit, features__use(f, FEATURE_LIFETIMES));
 	want(k->progs.life_rename, features__use(f, FEATURE_LIFETIMES));
-	want(k->progs.call_enter_0, native);
-	want(k->progs.call_enter_1, native);
-	want(k->progs.call_enter_2, native);
-	want(k->progs.call_enter_3, native);
-	want(k->progs.call_enter_4, native);
-	want(k->progs.call_enter_5, native);
-	want(k->progs.call_enter_6, native);
-	want(k->progs.call_enter_prctl, native);
-	want(k->progs.call_enter_ioctl, native);
-	want(k->progs.call_exit, native);
+	want(k->progs.call_enter_0, native && !alone);
+	want(k->progs.call_enter_1, native && !alone);
+	want(k->progs.call_enter_2, native && !alone);
+	want(k->progs.call_enter_3, native && !alone);
+	want(k->progs.call_enter_4, native && !alone);
+	want(k->progs.call_enter_5, native && !alone);
+	want(k->progs.call_enter_6, native && !alone);
+	want(k->progs.call_enter_prctl, native && !alone);
+	want(k->progs.call_enter_ioctl, native && !alone);
+	want(k->progs.call_exit, native && !alone);
+	want(k->progs.call_alone, native && alone);
 	want(k->progs.raw_enter, raw);
 	want(k->progs.raw_exit, raw);
 	want(k->progs.tell_pid, in_pid_namespace());
@@ -152,6 +160,7 @@ static int attach_lives(struct session *s)
 static int attach_native_call(struct session *s, enum fs_call call, struct bpf_program *enter)
 {
 	struct perf_event_spec spec = { .type = PERF_TYPE_TRACEPOINT, .pid = -1, .cpu = 0 };
+	bool alone = calls_alone(s);
 	char name[64];
 	int id, err;
 
@@ -160,14 +169,17 @@ static int attach_native_call(struct session *s, enum fs_call call, struct bpf_p
 	if (id == -ENOENT)
 		return 0; /* a call that this kernel does not have */
 	spec.config = id;
-	err = id < 0 ? id : perf_list__attach(&s->calls, &spec, bpf_program__fd(enter));
+	err = id < 0 ? id : 0;
+	if (!err && !alone)
+		err = perf_list__attach(&s->calls, &spec, bpf_program__fd(enter));
 	snprintf(name, sizeof(name), "sys_exit_%s", call_name(call));
 	id = tracefs__id(s->features->tracefs_fd, "syscalls", name);
 	spec.config = id;
 	if (!err)
 		err = id < 0 ? id :
 			       perf_list__attach(&s->calls, &spec,
-						 bpf_program__fd(s->skel->progs.call_exit));
+						 bpf_program__fd(alone ? s->skel->progs.call_alone :
+									 s->skel->progs.call_exit));
 	return err;
 }
 

@@ -135,8 +135,9 @@ static enum session_result configure(struct session *s)
 	cfg->fault_stacks = o->stacks && !o->call_stacks_only;
 	cfg->user_stacks = o->user_stacks;
 	cfg->kernel_stacks = o->kernel_stacks;
-	cfg->layouts = o->layouts;
 	cfg->calls_native = features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS);
+	cfg->layouts = o->layouts;
+	cfg->calls_alone = o->calls_alone && cfg->calls_native;
 	size_rings(s, cfg);
 	s->shards = cfg->shards;
 	s->ring_shift = cfg->ring_shift;

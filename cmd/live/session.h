@@ -38,6 +38,7 @@ struct session_opts {
 	bool user_stacks, kernel_stacks;
 	bool call_stacks_only; /* not those of faults */
 	bool layouts;          /* what calls, execve and fork make of address spaces */
+	bool calls_alone;      /* calls without their latency: cheaper by a half; needs layouts */
 	__u64 ring_bytes;      /* 0: the default */
 	int wake_fd;           /* session__poll() returns when it is readable; -1: none */
 };

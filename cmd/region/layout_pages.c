@@ -328,7 +328,8 @@ static void call_pages(const struct fs_call_event *ev, __u64 *start, __u64 *end)
 
 int layout__pages_call(struct space *sp, struct image *im, const struct fs_call_event *ev)
 {
-	bool populated = ev->populated_min || ev->populated_maj, write;
+	bool populated = ev->populated_min || ev->populated_maj || (ev->flags & FS_CALL_ALONE),
+	     write;
 	__u64 start, end, from, to;
 	struct vma *v;
 	int err = 0;
