@@ -1,16 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Mapping calls of known number, size and outcome: `calls PART N` (or `all`). Prints
- * CALL_calls=, CALL_failed= (of those) and CALL_bytes= (of those that did not fail).
+ * CALL_calls=, CALL_failed= (of those) and CALL_bytes= (of those that did not fail). Of calls that
+ * this kernel lacks it prints nothing; a part that consists of such ends with status 77.
  * `compat` makes the 32-bit ones through int 0x80, from a 64-bit program.
  *
  * build: -o calls
  * build32: -o calls32
  */
+#define TRUTH_KEYS 128
 #include "truth.h"
 
+#include <linux/aio_abi.h>
+#include <linux/mempolicy.h>
+#include <linux/userfaultfd.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
+#include <sys/uio.h>
+#include <time.h>
+
+/* Of headers that are older than the calls */
+#ifndef SYS_map_shadow_stack
+#define SYS_map_shadow_stack 453 /* Linux 6.6 */
+#endif
+#ifndef SYS_mseal
+#define SYS_mseal 462 /* Linux 6.10 */
+#endif
 
 #define RW          (PROT_READ | PROT_WRITE)
 #define PRIVATE     (MAP_PRIVATE | MAP_ANONYMOUS)
@@ -182,6 +197,180 @@ static void do_shm(unsigned int n)
 	say("shmdt", 2LL * n, n, (long long)n * len);
 }
 
+static int alone; /* one part, not all */
+
+/* Does this kernel lack a call? ret: what a try of it gave. */
+static int lacks(long ret, const char *call)
+{
+	if (ret != -1 || errno != ENOSYS)
+		return 0;
+	if (alone)
+		truth_die(TRUTH_CANNOT, "this kernel has no %s", call);
+	return 1;
+}
+
+static void do_pkey_mprotect(unsigned int n)
+{
+	size_t len = 6 * truth.page;
+	char *mem = n ? truth_anon(6) : NULL;
+
+	for (unsigned int i = 0; i < n; i++) {
+		check(!syscall(SYS_pkey_mprotect, mem, len, i & 1 ? RW : PROT_READ, -1),
+		      "pkey_mprotect");
+		check(syscall(SYS_pkey_mprotect, mem + 1, len, RW, -1) == -1,
+		      "pkey_mprotect of an odd address");
+	}
+	say("mmap", !!n, 0, n ? (long long)len : 0);
+	say("pkey_mprotect", 2LL * n, n, (long long)n * len);
+}
+
+static void do_mbind(unsigned int n)
+{
+	size_t len = 3 * truth.page;
+	char *mem = n ? truth_anon(3) : NULL;
+	unsigned long mask = 1;
+
+	say("mmap", !!n, 0, n ? (long long)len : 0);
+	if (n && lacks(syscall(SYS_mbind, mem, len, 99, NULL, 0, 0), "mbind"))
+		return;
+	for (unsigned int i = 0; i < n; i++) {
+		check(!syscall(SYS_mbind, mem, len, MPOL_BIND, &mask, 8 * sizeof(mask), 0),
+		      "mbind");
+		check(!syscall(SYS_set_mempolicy_home_node, mem, len, 0, 0),
+		      "set_mempolicy_home_node");
+		check(syscall(SYS_set_mempolicy_home_node, mem, len, 0, 1) == -1,
+		      "set_mempolicy_home_node with flags");
+	}
+	say("mbind", n + !!n, !!n, (long long)n * len);
+	say("set_mempolicy_home_node", 2LL * n, n, (long long)n * len);
+}
+
+static void do_remap_file_pages(unsigned int n)
+{
+	size_t len = 4 * truth.page, page = truth.page;
+	char *mem = n ? truth_map(4, RW, MAP_SHARED | MAP_ANONYMOUS, -1) : NULL;
+
+	for (unsigned int i = 0; i < n; i++) {
+		check(!syscall(SYS_remap_file_pages, mem, page, 0, 1 + i % 3, 0),
+		      "remap_file_pages");
+		check(syscall(SYS_remap_file_pages, mem, page, PROT_READ, 1, 0) == -1,
+		      "remap_file_pages with a protection");
+	}
+	say("mmap", !!n, 0, n ? (long long)len : 0);
+	say("remap_file_pages", 2LL * n, n, (long long)n * page);
+}
+
+static void do_mseal(unsigned int n)
+{
+	size_t len = 2 * truth.page;
+	char *mem;
+
+	if (n && lacks(syscall(SYS_mseal, 1, 0, 0), "mseal"))
+		return;
+	for (unsigned int i = 0; i < n; i++) {
+		mem = truth_anon(2);
+		check(!syscall(SYS_mseal, mem, len, 0), "mseal");
+		check(munmap(mem, len) == -1, "munmap of what is sealed");
+	}
+	say("mmap", n, 0, (long long)n * len);
+	say("munmap", n, n, 0);
+	say("mseal", n + !!n, !!n, (long long)n * len);
+}
+
+static void do_map_shadow_stack(unsigned int n)
+{
+	size_t len = 4 * truth.page;
+	long long failed = 0;
+
+	if (n && lacks(syscall(SYS_map_shadow_stack, 0, len, 0x10), "map_shadow_stack"))
+		return;
+	for (unsigned int i = 0; i < n; i++)
+		failed += syscall(SYS_map_shadow_stack, 0, len, 0) == -1;
+	say("map_shadow_stack", n + !!n, failed + !!n, (n - failed) * (long long)len);
+}
+
+static void do_process_madvise(unsigned int n)
+{
+	size_t len = 5 * truth.page;
+	char *mem = n ? truth_anon(5) : NULL;
+	struct iovec iov = { mem, len };
+	int fd = syscall(SYS_pidfd_open, getpid(), 0);
+
+	check(fd >= 0, "pidfd_open");
+	for (unsigned int i = 0; i < n; i++) {
+		check(syscall(SYS_process_madvise, fd, &iov, 1, 20, 0) == (long)len,
+		      "process_madvise of MADV_COLD");
+		check(syscall(SYS_process_madvise, fd, &iov, 1, 20, 1) == -1,
+		      "process_madvise with flags");
+	}
+	close(fd);
+	say("mmap", !!n, 0, n ? (long long)len : 0);
+	say("process_madvise", 2LL * n, n, (long long)n * len);
+}
+
+static void do_aio(unsigned int n)
+{
+	aio_context_t ctx = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		ctx = 0;
+		if (lacks(syscall(SYS_io_setup, 1 + i, &ctx), "io_setup"))
+			return;
+		check(ctx, "io_setup");
+		check(syscall(SYS_io_setup, 1, NULL) == -1, "io_setup that gives no context");
+		check(!syscall(SYS_io_destroy, ctx), "io_destroy");
+		check(syscall(SYS_io_destroy, ctx) == -1, "io_destroy of none");
+	}
+	/* How large a ring is the kernel decides. */
+	say("io_setup", 2LL * n, n, 0);
+	say("io_destroy", 2LL * n, n, 0);
+}
+
+static void do_prctl(unsigned int n)
+{
+	size_t len = 2 * truth.page;
+	char *mem = n ? truth_anon(2) : NULL, name[16];
+	long long failed = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		check(!prctl(PR_GET_NAME, name), "PR_GET_NAME");
+		failed += prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, mem, len, "calls") == -1;
+		check(prctl(PR_SET_VMA, 99, mem, len, NULL) == -1, "PR_SET_VMA of no meaning");
+	}
+	say("mmap", !!n, 0, n ? (long long)len : 0);
+	/* EINVAL without CONFIG_ANON_VMA_NAME */
+	say("prctl", 2LL * n, n + failed, (n - failed) * (long long)len);
+}
+
+static void do_uffd(unsigned int n)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	char *mem = n ? truth_anon(4) : NULL;
+	int fd = -1;
+
+	if (n) {
+		fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+		if (fd == -1)
+			truth_die(TRUTH_CANNOT, "userfaultfd: %s", strerror(errno));
+		nanosleep(&second, NULL); /* until ioctl is traced */
+		check(!ioctl(fd, UFFDIO_API, &api), "UFFDIO_API");
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		reg.range.start = (uintptr_t)mem;
+		reg.range.len = 3 * truth.page;
+		check(!ioctl(fd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER");
+		check(!ioctl(fd, UFFDIO_UNREGISTER, &reg.range), "UFFDIO_UNREGISTER");
+		reg.range.start++;
+		check(ioctl(fd, UFFDIO_UNREGISTER, &reg.range) == -1,
+		      "UFFDIO_UNREGISTER of an odd address");
+	}
+	say("mmap", !!n, 0, n ? 4LL * truth.page : 0);
+	say("userfaultfd", !!n, 0, 0);
+	say("ioctl", 3LL * n, n, 6LL * n * truth.page);
+}
+
 #ifdef __x86_64__
 static long int80(long nr, long a, long b, long c, long d, long e, long f)
 {
@@ -239,6 +428,15 @@ static const struct {
 	{ "mlock", 1, do_mlock },
 	{ "mlockall", 1, do_mlockall },
 	{ "shm", 1, do_shm },
+	{ "pkey_mprotect", 1, do_pkey_mprotect },
+	{ "mbind", 1, do_mbind },
+	{ "remap_file_pages", 1, do_remap_file_pages },
+	{ "mseal", 1, do_mseal },
+	{ "map_shadow_stack", 1, do_map_shadow_stack },
+	{ "process_madvise", 1, do_process_madvise },
+	{ "aio", 1, do_aio },
+	{ "prctl", 1, do_prctl },
+	{ "uffd", 0, do_uffd },
 	{ "compat", 0, do_compat },
 };
 /* clang-format on */
@@ -252,6 +450,7 @@ int main(int argc, char **argv)
 		truth_die(2, "usage: calls PART|all N");
 	truth_init(0);
 	n = truth_number(argv[2]);
+	alone = !!strcmp(argv[1], "all");
 	for (unsigned int p = 0; p < NPARTS; p++) {
 		if (strcmp(argv[1], parts[p].name) && (strcmp(argv[1], "all") || !parts[p].in_all))
 			continue;

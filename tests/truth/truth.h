@@ -31,7 +31,9 @@
 
 #define TRUTH_CANNOT 77
 #define TRUTH_OFF    3
-#define TRUTH_KEYS   64
+#ifndef TRUTH_KEYS
+#define TRUTH_KEYS 64
+#endif
 
 struct truth_count {
 	long long faults; /* PERF_COUNT_SW_PAGE_FAULTS */

@@ -6,10 +6,12 @@ from harness import PAGE, case, cases, check, equal, tool, truth
 from snoop import difference, run, scratch_file, stat, trace
 
 PARTS = ["mmap", "munmap", "brk", "brk-shrink", "mremap", "mprotect", "madvise", "mlock",
-         "mlockall", "shm"]
+         "mlockall", "shm", "pkey_mprotect", "mbind", "remap_file_pages", "mseal", "map_shadow_stack",
+         "process_madvise", "aio", "prctl", "uffd"]
 # Calls whose bytes have one meaning
 SIZED = {"mmap", "munmap", "brk", "mprotect", "madvise", "mlock", "mlock2", "munlock", "shmget",
-         "shmat", "shmdt"}
+         "shmat", "shmdt", "pkey_mprotect", "mbind", "set_mempolicy_home_node", "remap_file_pages",
+         "mseal", "map_shadow_stack", "process_madvise", "prctl", "ioctl"}
 
 
 def told(report):
