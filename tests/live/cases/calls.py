@@ -3,7 +3,7 @@
 import re
 
 from harness import PAGE, case, cases, check, equal, tool, truth
-from snoop import difference, run, scratch_file, stat, trace
+from snoop import difference, run, scratch_file, snoop, stat, trace
 
 PARTS = ["mmap", "munmap", "brk", "brk-shrink", "mremap", "mprotect", "madvise", "mlock",
          "mlockall", "shm", "pkey_mprotect", "mbind", "remap_file_pages", "mseal", "map_shadow_stack",
@@ -142,3 +142,74 @@ def beside_strace():
         return [(n, r - base if n in ("mmap", "mremap") and not isinstance(r, str) else r)
                 for n, r in found]
     equal(shape(got), shape(wanted), "(call, result)")
+
+
+# Calls of a part, as often as the program makes them for N = 2: their arguments, and result or error
+# (None: any). AT stands for an address, FD for a descriptor.
+AT, FD = "AT", "FD"
+ARGUMENTS = {
+    "pkey_mprotect": [
+        ("pkey_mprotect", (AT, 6 * PAGE, "PROT_READ", -1), 0),
+        ("pkey_mprotect", (AT, 6 * PAGE, "PROT_READ|PROT_WRITE", -1), "EINVAL"),
+        ("pkey_mprotect", (AT, 6 * PAGE, "PROT_READ|PROT_WRITE", -1), 0),
+        ("pkey_mprotect", (AT, 6 * PAGE, "PROT_READ|PROT_WRITE", -1), "EINVAL")],
+    "mbind": [("mbind", (AT, 3 * PAGE, "0x63", AT, 0, "0"), "EINVAL")] + 2 * [
+        ("mbind", (AT, 3 * PAGE, "MPOL_BIND", AT, 64, "0"), 0),
+        ("set_mempolicy_home_node", (AT, 3 * PAGE, 0, 0), 0),
+        ("set_mempolicy_home_node", (AT, 3 * PAGE, 0, 1), "EINVAL")],
+    "remap_file_pages": [
+        ("remap_file_pages", (AT, PAGE, "PROT_NONE", 1, "MAP_FILE"), 0),
+        ("remap_file_pages", (AT, PAGE, "PROT_READ", 1, "MAP_FILE"), "EINVAL"),
+        ("remap_file_pages", (AT, PAGE, "PROT_NONE", 2, "MAP_FILE"), 0),
+        ("remap_file_pages", (AT, PAGE, "PROT_READ", 1, "MAP_FILE"), "EINVAL")],
+    "mseal": [("mseal", (AT, 0, 0), "EINVAL")] + 2 * [("mseal", (AT, 2 * PAGE, 0), 0)],
+    "map_shadow_stack": [
+        ("map_shadow_stack", (AT, 4 * PAGE, "0x10"), None)] + 2 * [
+            ("map_shadow_stack", (AT, 4 * PAGE, "0"), None)],
+    "process_madvise": 2 * [
+        ("process_madvise", (FD, AT, 1, "MADV_COLD", 0), 5 * PAGE),
+        ("process_madvise", (FD, AT, 1, "MADV_COLD", 1), "EINVAL")],
+    "aio": [call for n in (1, 2) for call in (
+        ("io_setup", (n, AT, AT), 0), ("io_setup", (1, AT), "EFAULT"),
+        ("io_destroy", (AT,), 0), ("io_destroy", (AT,), "EINVAL"))],
+    "prctl": 2 * [
+        ("prctl", ("PR_SET_VMA", "PR_SET_VMA_ANON_NAME", AT, 2 * PAGE, AT), None),
+        ("prctl", ("PR_SET_VMA", "0x63", AT, 2 * PAGE, AT), "EINVAL")],
+    "uffd": [("userfaultfd", ("O_CLOEXEC",), None)] + 2 * [
+        ("ioctl", (FD, "UFFDIO_REGISTER", AT, AT, 3 * PAGE, "UFFDIO_REGISTER_MODE_MISSING"), 0),
+        ("ioctl", (FD, "UFFDIO_UNREGISTER", AT, AT, 3 * PAGE), 0),
+        ("ioctl", (FD, "UFFDIO_UNREGISTER", AT, AT, 3 * PAGE), "EINVAL")],
+}
+
+
+def shown(event, wanted):
+    """An event as a row above; what that leaves open, it does too."""
+    args = [AT if w == AT and re.fullmatch("0x[0-9a-f]+", str(v)) else
+            FD if w == FD and isinstance(v, int) and v > 2 else v
+            for v, w in zip(event["args"].values(), [*wanted[1], *6 * [None]])]
+    result = event["error"] or event["ret"]
+    return event["event"], tuple(args), wanted[2] if wanted[2] is None else result
+
+
+@cases("call-arguments", ARGUMENTS)
+def arguments(part):
+    wanted = ARGUMENTS[part]
+    names = {name for name, _, _ in wanted}
+    events, _ = trace(["--events", ",".join(sorted(names))], [truth("calls"), part, "2"])
+    got = [e for e in events if e["event"] in names]
+    equal([e["event"] for e in got], [name for name, _, _ in wanted], "calls")
+    equal([shown(*both) for both in zip(got, wanted)], wanted, "(call, arguments, result)")
+    if part == "aio":
+        rings = [(e["args"]["ctx_id"], e["bytes"]) for e in got if not e["failed"]]
+        check(rings[0] == rings[1] and rings[2] == rings[3] and rings[0][1] >= PAGE,
+              f"a ring is set up and destroyed, (address, bytes): {rings}")
+
+
+@cases("layouts", [("splits", []), ("splits-raw", ["--without", "syscall-tracepoints"])])
+def layouts(_, options):
+    """What is known of an address space beside /proc, while two threads split it all the time."""
+    result = snoop("check", "-i", "0.02", *options, "--", truth("splits"), "2000", steady=False)
+    lines = result.text().splitlines()
+    equal(result.status, 0, f"status; it said: {lines[-8:]} {result.errors()}")
+    done = re.search(r"(\d+) checks of 1 processes, (\d+) runs of addresses, 0 differences", lines[-1])
+    check(done and int(done[1]) > 10 and int(done[2]) > 100, f"checks, and what they found: {lines[-1]}")
