@@ -79,6 +79,7 @@ struct mm {
 	__u64 id; /* fs_layout_event.mm */
 	__u64 start_brk;
 	__u64 doubt_from, doubt_to; /* the state there is wanted; doubt_to 0: nowhere */
+	__u64 asked_from, asked_to; /* and was asked for, but has not come; asked_to 0: nowhere */
 	struct fs_fault *early;     /* faults of before it was known */
 	size_t nearly, early_room;
 	__u32 argument_pages; /* of execve, until the stack is known */
@@ -306,6 +307,15 @@ void layout__free(struct mm *mm);
 struct origin *mm__new_origin(struct mm *mm, enum origin_kind kind, __u64 time_ns);
 /* The origin of a VMA, made where there is none. NULL: out of memory. */
 struct origin *vma__origin(struct image *im, struct vma *v, __u64 time_ns);
+
+/* layout_wanted.c */
+
+/* Have the state of a range told, if the process lives. 0 or -ENOMEM. */
+int layout__want(struct space *sp, struct image *im, __u64 from, __u64 to);
+/* The state of a range has come. */
+void layout__told(struct mm *mm, __u64 from, __u64 to);
+/* The image ends, but not its address space: what is wanted of it is asked of another one. */
+void layout__want_elsewhere(struct space *sp, const struct image *im);
 
 /* layout_pages.c */
 

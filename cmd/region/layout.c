@@ -16,8 +16,6 @@
 #define VM_SOFTDIRTY 0x08000000U
 #define VM_GROWSDOWN 0x00000100U
 
-static int want(struct space *sp, struct image *im, __u64 from, __u64 to);
-
 /* What is being done to an address space. */
 struct change {
 	struct space *sp;
@@ -216,7 +214,7 @@ static void apply_unsure(struct change *c, const struct fs_layout *l, bool fresh
 	if (!c->err && c->origin)
 		apply_vma(c, &v);
 	if (!c->err)
-		c->err = want(c->sp, c->im, l->from, l->to);
+		c->err = layout__want(c->sp, c->im, l->from, l->to);
 }
 
 static void apply(struct change *c, const struct fs_layout *l, bool fresh)
@@ -243,71 +241,6 @@ static void apply(struct change *c, const struct fs_layout *l, bool fresh)
 	if (!c->err)
 		clear(c, at, l->to);
 	ranges__merge(&c->mm->vmas, l->from, l->to, vma__same);
-}
-
-/* ---- whose state is wanted -------------------------------------------------------------------- */
-
-static int want(struct space *sp, struct image *im, __u64 from, __u64 to)
-{
-	struct mm *mm = image__mm(im);
-	struct image **more;
-
-	if (!mm)
-		return -ENOMEM;
-	if (mm->doubt_to) {
-		mm->doubt_from = from < mm->doubt_from ? from : mm->doubt_from;
-		mm->doubt_to = to > mm->doubt_to ? to : mm->doubt_to;
-		return 0;
-	}
-	more = with_room(sp->wanted, sp->nwanted, &sp->wanted_room, sizeof(__u32));
-	if (!more)
-		return -ENOMEM;
-	sp->wanted = (__u32 *)more;
-	sp->wanted[sp->nwanted++] = im->p.pid;
-	mm->doubt_from = from;
-	mm->doubt_to = to;
-	return 0;
-}
-
-int space__want_layout(struct space *sp, __u32 pid)
-{
-	struct image *im = image__get(sp, pid);
-
-	return im ? want(sp, im, 0, USER_END) : -ENOMEM;
-}
-
-void space__doubt_layouts(struct space *sp)
-{
-	struct image *im, *next;
-
-	HASH_ITER (hh, sp->by_pid, im, next)
-		if (im->p.alive && im->mm && im->mm->known)
-			want(sp, im, 0, USER_END);
-}
-
-bool space__wanted(struct space *sp, __u32 *pid, __u64 *from, __u64 *to)
-{
-	struct image *im;
-
-	while (sp->nwanted) {
-		im = image__find(sp, sp->wanted[--sp->nwanted]);
-		if (!im || !im->mm || !im->mm->doubt_to)
-			continue;
-		*pid = im->p.pid;
-		*from = im->mm->doubt_from;
-		*to = im->mm->doubt_to;
-		im->mm->doubt_from = im->mm->doubt_to = 0;
-		if (im->p.alive)
-			return true;
-	}
-	return false;
-}
-
-bool space__layout_known(struct space *sp, __u32 pid)
-{
-	const struct image *im = image__find(sp, pid);
-
-	return im && im->mm && im->mm->known && !im->mm->doubt_to;
 }
 
 /* ---- events ----------------------------------------------------------------------------------- */
@@ -369,6 +302,8 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 	c.mm->id = ev->mm;
 	c.mm->start_brk = ev->start_brk;
 	apply(&c, l, false);
+	if (!(l->flags & FS_LAYOUT_UNSURE))
+		layout__told(c.mm, l->from, l->to);
 	if (l->to >= USER_END && !(l->flags & FS_LAYOUT_UNSURE))
 		c.mm->known = true;
 	if (!c.err && sp->ops.all_origins)
@@ -490,8 +425,8 @@ int layout__call(struct space *sp, struct image *im, const struct fs_call_event 
 	if (!c.mm)
 		return -ENOMEM;
 	c.mm->vmas.size = sizeof(struct vma);
-	if (!c.mm->known && !c.mm->doubt_to)
-		c.err = want(sp, im, 0, USER_END);
+	if (!c.mm->known && !c.mm->doubt_to && !c.mm->asked_to)
+		c.err = layout__want(sp, im, 0, USER_END);
 	if (!c.err && ok)
 		c.origin = call_origin(&c, ev);
 	if (!c.err && ok && ev->call == FS_CALL_MREMAP && ev->ret != (__s64)ev->args[0])
@@ -572,8 +507,12 @@ void layout__end(struct space *sp, struct image *im, __u64 time_ns)
 	struct vma *v;
 	__u64 at;
 
-	if (!im->mm || im->mm->users > 1)
+	if (!im->mm)
 		return;
+	if (im->mm->users > 1) {
+		layout__want_elsewhere(sp, im);
+		return;
+	}
 	for (at = 0; (v = ranges__after(&im->mm->vmas, at)); at = v->end)
 		if (v->origin)
 			unmap_part(&c, v, v->start, v->end);

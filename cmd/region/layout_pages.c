@@ -88,7 +88,7 @@ static int keep_early(struct space *sp, struct image *im, const struct fs_fault 
 	mm->early = more;
 	mm->early[mm->nearly++] = *f;
 	/* of a new image it is on its way */
-	return im->p.start_ns || mm->doubt_to ? 0 : space__want_layout(sp, f->pid);
+	return im->p.start_ns || mm->doubt_to || mm->asked_to ? 0 : space__want_layout(sp, f->pid);
 }
 
 int layout__pages_early(struct space *sp, struct image *im)
