@@ -7,14 +7,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/mman.h>
 
 #include "base/memory.h"
 #include "region/internal.h"
 #include "region/layout.h"
 
-#define PAGE         4096ULL
-#define VM_SOFTDIRTY 0x08000000U
-#define VM_GROWSDOWN 0x00000100U
+#define PAGE           4096ULL
+#define ARGUMENTS_MOST 65536 /* pages; execve takes no more than 6 MiB */
+#define VM_SOFTDIRTY   0x08000000U
+#define VM_GROWSDOWN   0x00000100U
 
 /* What is being done to an address space. */
 struct change {
@@ -223,6 +225,8 @@ static void apply(struct change *c, const struct fs_layout *l, bool fresh)
 	__u64 at = l->from;
 	struct vma v;
 
+	if ((l->from | l->to) % PAGE || l->from > l->to)
+		return; /* damaged */
 	if (l->flags & FS_LAYOUT_UNSURE) {
 		apply_unsure(c, l, fresh);
 		return;
@@ -230,7 +234,8 @@ static void apply(struct change *c, const struct fs_layout *l, bool fresh)
 	if (fresh)
 		clear(c, l->from, l->to);
 	for (__u32 i = 0; i < l->n && !c->err; i++, w++) {
-		if (w->start < at || w->end <= w->start || w->end > l->to)
+		if (w->start < at || w->end <= w->start || w->end > l->to ||
+		    (w->start | w->end) % PAGE)
 			return; /* damaged */
 		vma__of_wire(&v, w);
 		clear(c, at, v.start);
@@ -252,7 +257,8 @@ static void populate_arguments(struct mm *mm, __u64 start_stack)
 	__u64 bytes = mm->argument_pages * PAGE, n = 0;
 	struct origin *o;
 
-	if (!mm->argument_pages || !v || v->end - v->start < bytes)
+	if (!mm->argument_pages || mm->argument_pages > ARGUMENTS_MOST || !v ||
+	    v->end - v->start < bytes)
 		return;
 	mm->argument_pages = 0;
 	for (int set = 0; set < PAGE_SETS; set++)
@@ -368,39 +374,74 @@ static __u64 page_up(__u64 v)
 	return (v + PAGE - 1) & ~(PAGE - 1);
 }
 
+/* The first VMA in [start, end), cut to it. */
+static bool first_part(const struct change *c, __u64 start, __u64 end, struct vma *part)
+{
+	const struct vma *v = start < end ? ranges__after(&c->mm->vmas, start) : NULL;
+
+	if (!v || v->start >= end || c->err)
+		return false;
+	*part = *v;
+	part->start = v->start > start ? v->start : start;
+	part->end = v->end < end ? v->end : end;
+	return true;
+}
+
+/* The VMAs of a range have taken the place of others, whose origins they have still. */
+static void displace(struct change *c, __u64 start, __u64 end)
+{
+	struct vma part;
+
+	for (; first_part(c, start, end, &part); start = part.end) {
+		if (!part.origin)
+			continue;
+		put(c, &part, part.start, part.end, NULL);
+		if (!c->err)
+			unmap_part(c, &part, part.start, part.end);
+	}
+}
+
+/* A part of what is moved is at `to` now. keep: and mapped still, but empty, where it was. */
+static void move_part(struct change *c, const struct vma *old, __u64 to, bool keep)
+{
+	__u64 end = to + (old->end - old->start), from, bytes;
+	struct vma new;
+
+	for (__u64 at = to; first_part(c, at, end, &new); at = new.end) {
+		from = old->start + (new.start - to);
+		bytes = new.end - new.start;
+		put(c, &new, new.start, new.end, old->origin);
+		if (!c->err)
+			c->err = pages__move(&c->mm->pages, from, new.start, bytes);
+		if (keep) {
+			old->origin->live += bytes;
+			old->origin->bytes += bytes;
+		} else if (!c->err) {
+			c->err = ranges__del(&c->mm->vmas, from, from + bytes);
+		}
+	}
+}
+
 /*
- * What was at `from` is at `to` now: its origin and its pages go with it. The state of the new range
+ * What was at args[0] is at `to` now: its origin and its pages go with it. The state of the new range
  * has been told before, that of the old one comes after.
  */
 static void move(struct change *c, const struct fs_call_event *ev)
 {
-	__u64 from = ev->args[0], to = ev->ret, bytes = page_up(ev->args[1]), part;
-	struct vma *v, *new, old;
+	__u64 from = ev->args[0], to = ev->ret, old = page_up(ev->args[1]);
+	__u64 new = page_up(ev->args[2]), bytes = old < new ? old : new;
+	struct vma part;
 
-	if (bytes > page_up(ev->args[2]))
-		bytes = page_up(ev->args[2]);
-	c->err = pages__move(&c->mm->pages, from, to, bytes);
-	for (__u64 at = from; !c->err && at < from + bytes; at = old.end) {
-		v = ranges__after(&c->mm->vmas, at);
-		if (!v || v->start >= from + bytes)
-			return;
-		old = *v;
-		if (old.start < at)
-			old.start = at;
-		if (old.end > from + bytes)
-			old.end = from + bytes;
-		if (!old.origin)
-			continue;
-		new = ranges__after(&c->mm->vmas, to + (old.start - from));
-		if (!new || new->start > to + (old.start - from) || new->origin)
-			continue;
-		part = old.end - old.start;
-		if (new->end - new->start < part)
-			part = new->end - new->start;
-		old.origin->live += part;
-		put(c, new, to + (old.start - from), to + (old.start - from) + part, old.origin);
-	}
-	(void)0;
+	if (from > USER_END || to > USER_END || old > USER_END || new > USER_END ||
+	    (from | to) % PAGE || (from < to + new &&to < from + old))
+		return; /* damaged */
+	displace(c, to, to + new);
+	for (__u64 at = from; first_part(c, at, from + bytes, &part); at = part.end)
+		if (part.origin)
+			move_part(c, &part, to + (part.start - from),
+				  ev->args[3] & MREMAP_DONTUNMAP);
+	for (__u64 at = to + bytes; first_part(c, at, to + new, &part); at = part.end)
+		put_new(c, &part, part.start, part.end);
 }
 
 /* Is what a call has told of its own, all of it? */
@@ -414,6 +455,7 @@ int layout__call(struct space *sp, struct image *im, const struct fs_call_event 
 {
 	const struct fs_layout *l = (const void *)(ev + 1);
 	bool has = ev->flags & FS_CALL_LAYOUT, ok = !(ev->flags & FS_CALL_FAILED);
+	struct origin *origin = NULL;
 	struct change c = { .sp = sp, .im = im, .by = ev, .time_ns = ev->head.time_ns };
 	size_t room = ev->head.size - sizeof(*ev);
 
@@ -428,13 +470,15 @@ int layout__call(struct space *sp, struct image *im, const struct fs_call_event 
 	if (!c.mm->known && !c.mm->doubt_to && !c.mm->asked_to)
 		c.err = layout__want(sp, im, 0, USER_END);
 	if (!c.err && ok)
-		c.origin = call_origin(&c, ev);
-	if (!c.err && ok && ev->call == FS_CALL_MREMAP && ev->ret != (__s64)ev->args[0])
+		c.origin = origin = call_origin(&c, ev);
+	if (!c.err && ok && ev->call == FS_CALL_MREMAP && ev->ret != (__s64)ev->args[0]) {
 		move(&c, ev);
+		c.origin = NULL; /* where it was it has mapped nothing */
+	}
 	if (!c.err && has)
 		apply(&c, l, ok && maps_anew(ev->call));
-	if (c.origin && !c.origin->live)
-		origin__free(c.mm, c.origin);
+	if (origin && !origin->live)
+		origin__free(c.mm, origin);
 	if (!c.err && ok)
 		c.err = layout__pages_call(sp, im, ev);
 	return c.err;
@@ -487,6 +531,8 @@ int layout__fork(struct mm *to, const struct mm *from)
 	const struct vma *v;
 	int err = 0;
 
+	if (ranges__count(&to->vmas)) /* it was told before we heard of the birth */
+		return 0;
 	to->vmas.size = sizeof(struct vma);
 	to->start_brk = from->start_brk;
 	for (__u64 at = 0; !err && (v = ranges__after(&from->vmas, at)); at = v->end) {
