@@ -67,7 +67,7 @@ static long code_list_step(u32 i, struct code_walk *w)
 		return 0;
 	if (!look->vma.file && (look->vma.ops ? !is_vdso(vma) : list->event.n >= CODE_ANON_MAX))
 		return 0;
-	region_fill(mm, vma, look, look->vma.start, &list->slot, true, false);
+	region_fill(mm, vma, look, look->vma.start, &list->slot, true);
 	n = list->event.n;
 	asm volatile("" : "+r"(n));
 	if (n >= FS_CODE_MAX)

@@ -182,12 +182,9 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 	return id;
 }
 
-/*
- * Fill a slot from a VMA: base region, bounds, id. listed: see struct fs_region_event. grows: it is a
- * stack that will be so in a moment; that is told each time, as no call does.
- */
+/* Fill a slot from a VMA: base region, bounds, id. listed: see struct fs_region_event. */
 static __always_inline void region_fill(struct mm_struct *mm, u64 vma, struct lookup *look,
-					u64 addr, struct vma_slot *slot, bool listed, bool grows)
+					u64 addr, struct vma_slot *slot, bool listed)
 {
 	const struct vma_copy *c = &look->vma;
 	struct id_hash *h = &look->hash;
@@ -211,7 +208,7 @@ static __always_inline void region_fill(struct mm_struct *mm, u64 vma, struct lo
 	hash_add(h, c->flags & 0xffffffff & ~VM_SOFTDIRTY);
 	/* its inode's identity: a struct file's memory is used again at once */
 	hash_add(h, c->file ? file_identity((void *)c->file) : 0);
-	slot->region_id = grows && cfg.layouts ? 0 : id_known(&regions, h);
+	slot->region_id = id_known(&regions, h);
 	if (slot->region_id)
 		return;
 	/* from a copy: in global functions Linux 6.1 does not take st's memory for a map's value */
@@ -359,7 +356,7 @@ __noinline u32 region_lookup(struct task_state *st, u64 mm_addr, u64 addr, u32 s
 		slot->exact = 0; /* rare: streamed; the cells are those of another region */
 		return VMA_CACHE;
 	}
-	region_fill(mm, vma, look, addr, slot, false, st->grows);
+	region_fill(mm, vma, look, addr, slot, false);
 	if (cfg.in_kernel)
 		region_refine(mm, c, slot);
 	if (!st->grows && slot->region_id && mm_seq_probe(mm_addr) == seq &&

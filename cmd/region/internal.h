@@ -80,10 +80,10 @@ struct mm {
 	__u64 start_brk;
 	__u64 doubt_from, doubt_to; /* the state there is wanted; doubt_to 0: nowhere */
 	__u64 asked_from, asked_to; /* and was asked for, but has not come; asked_to 0: nowhere */
-	struct fs_fault *early;     /* faults of before it was known */
+	__u32 argument_pages;       /* of execve, until the stack is known */
+	bool known;                 /* all of it has been told */
+	struct fs_fault *early;     /* faults before that, of a process that is new */
 	size_t nearly, early_room;
-	__u32 argument_pages; /* of execve, until the stack is known */
-	bool known;           /* all of it has been told */
 };
 
 struct mm *mm__new(void);
@@ -296,8 +296,6 @@ void code__free(struct space *sp);
 
 int layout__event(struct space *sp, const struct fs_layout_event *ev);
 int layout__call(struct space *sp, struct image *im, const struct fs_call_event *ev);
-/* A VMA that a fault has met: a stack may have grown. 0 or -ENOMEM. */
-int layout__grown(struct space *sp, const struct fs_region_event *ev);
 /* A child's address space, as the parent's is known to be; `to` is new. 0 or -ENOMEM. */
 int layout__fork(struct mm *to, const struct mm *from);
 /* The image has ended: its last memory is told, unless another one shares it. */
@@ -305,6 +303,8 @@ void layout__end(struct space *sp, struct image *im, __u64 time_ns);
 void layout__free(struct mm *mm);
 
 struct origin *mm__new_origin(struct mm *mm, enum origin_kind kind, __u64 time_ns);
+/* More of v is mapped by it. */
+void origin__grow(struct origin *o, const struct vma *v, __u64 bytes);
 /* The origin of a VMA, made where there is none. NULL: out of memory. */
 struct origin *vma__origin(struct image *im, struct vma *v, __u64 time_ns);
 
@@ -319,9 +319,9 @@ void layout__want_elsewhere(struct space *sp, const struct image *im);
 
 /* layout_pages.c */
 
-/* Faults that came before all was known, as those of execve itself do. 0 or -ENOMEM. */
-int layout__pages_early(struct space *sp, struct image *im);
-/* A call that worked: pages that it made present, or took away. 0 or -ENOMEM. */
+/* All of an address space is known: count the faults that came before. 0 or -ENOMEM. */
+int layout__pages_known(struct space *sp, struct mm *mm);
+/* Pages that a call made present, or took away. 0 or -ENOMEM. */
 int layout__pages_call(struct space *sp, struct image *im, const struct fs_call_event *ev);
 
 /* Read which pages of a process's memory, of origins with `seed`, are there. 0 or -ENOMEM. */

@@ -262,7 +262,7 @@ static void populate_arguments(struct mm *mm, __u64 start_stack)
 		return;
 	mm->argument_pages = 0;
 	for (int set = 0; set < PAGE_SETS; set++)
-		pages__set(&mm->pages, set, v->end - bytes, v->end, set == PAGES_ANON ? &n : NULL);
+		pages__set(&mm->pages, set, v->end - bytes, v->end, set == PAGES_HERE ? &n : NULL);
 	o = v->origin;
 	if (!o)
 		return;
@@ -314,39 +314,13 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 		c.mm->known = true;
 	if (!c.err && sp->ops.all_origins)
 		c.err = meet(&c, l->from, l->to);
-	if (!c.err && c.mm->known && c.mm->nearly)
-		c.err = layout__pages_early(sp, c.im);
 	if (c.im->p.start_ns && c.mm->argument_pages) {
 		struct vma *v = ranges__find(&c.mm->vmas, ev->start_stack);
 
 		if (v && vma__origin(c.im, v, ev->head.time_ns))
 			populate_arguments(c.mm, ev->start_stack);
 	}
-	return c.err;
-}
-
-/*
- * A stack that grows tells so by a fault below it, and by no call: the VMA as it is when the fault has
- * succeeded.
- */
-int layout__grown(struct space *sp, const struct fs_region_event *ev)
-{
-	struct image *im = image__find(sp, ev->head.pid);
-	struct change c = { .sp = sp, .im = im, .time_ns = ev->head.time_ns };
-	const struct vma *v;
-	struct vma new;
-
-	if (!(ev->vm_flags & VM_GROWSDOWN) || !im || !im->mm || !im->mm->known || ev->file_id)
-		return 0;
-	c.mm = im->mm;
-	v = ranges__after(&c.mm->vmas, ev->start);
-	if (!v || v->start <= ev->start || v->start >= ev->end || v->end != ev->end)
-		return 0; /* it has not grown */
-	new = *v;
-	c.origin = v->origin;
-	put_new(&c, &new, ev->start, v->start);
-	ranges__merge(&c.mm->vmas, ev->start, ev->end, vma__same);
-	return c.err;
+	return c.err || !c.mm->known ? c.err : layout__pages_known(sp, c.mm);
 }
 
 /* The call's own origin, where it maps something. */
@@ -479,7 +453,7 @@ int layout__call(struct space *sp, struct image *im, const struct fs_call_event 
 		apply(&c, l, ok && maps_anew(ev->call));
 	if (origin && !origin->live)
 		origin__free(c.mm, origin);
-	if (!c.err && ok)
+	if (!c.err)
 		c.err = layout__pages_call(sp, im, ev);
 	return c.err;
 }
@@ -569,9 +543,9 @@ void layout__free(struct mm *mm)
 {
 	while (mm->origins)
 		origin__free(mm, mm->origins);
-	free(mm->early);
 	ranges__free(&mm->vmas);
 	pages__free(&mm->pages);
+	free(mm->early);
 }
 
 /* ---- questions -------------------------------------------------------------------------------- */

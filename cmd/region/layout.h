@@ -17,15 +17,18 @@ enum origin_kind {
 	ORIGIN_KIND_NR
 };
 
-/* Pages of 4 KiB of a mapping; all but `unmapped` are of what is, or was, mapped. */
+/*
+ * Pages of 4 KiB of a mapping. touched + again + populated - released - unmapped = here; what was
+ * inherited is anonymous, but not here before the child touches it.
+ */
 struct origin_pages {
 	__u64 touched;   /* for the first time, by a fault */
 	__u64 again;     /* that had been touched, and released */
 	__u64 populated; /* made present without a fault: MAP_POPULATE, mlock, execve's arguments */
 	__u64 inherited; /* anonymous, from the parent at fork */
 	__u64 before;    /* there, by /proc/PID/pagemap, when the process became known */
-	__u64 released;  /* anonymous or touched, by madvise */
-	__u64 unmapped;  /* anonymous or touched, when it was unmapped */
+	__u64 released;  /* that were here, by madvise */
+	__u64 unmapped;  /* that were here, when it was unmapped */
 	__u64 zero;      /* faults that mapped the zero page */
 	/* of private memory: made anonymous by faults, without one; and given back, or unmapped */
 	__u64 made, made_populated, made_before, freed;
@@ -41,7 +44,7 @@ struct origin_pages {
 struct origin {
 	struct origin *prev, *next; /* of the address space */
 	__u64 time_ns;              /* CLOCK_MONOTONIC of the call, or when it was met */
-	__u64 bytes;                /* mapped by it */
+	__u64 bytes;                /* mapped by it; MREMAP_DONTUNMAP maps them twice */
 	__u64 live;                 /* of these, mapped still */
 	__u64 start;                /* lowest address */
 	__u64 faults, major, stall_ns;
@@ -74,19 +77,22 @@ struct vma {
 struct layout_watch {
 	void *ctx;
 	/*
-	 * [start, end) of an origin is mapped no more; here: pages that had been touched. For the last
-	 * part origin->live is 0, and it is freed afterwards. stack_id, call: what unmapped it; call
-	 * FS_CALL_NR: exec or exit.
+	 * [start, end) of an origin is mapped no more; here: pages that were here. For the last part
+	 * origin->live is 0, and it is freed afterwards. by: the call that unmapped it, NULL: execve,
+	 * exit, or a state that was told. What mremap moves is not unmapped.
 	 */
 	void (*unmapped)(void *ctx, const struct process *proc, const struct origin *o, __u64 start,
 			 __u64 end, __u64 here, const struct fs_call_event *by, __u64 time_ns);
 	/* A call has mapped [start, end). */
 	void (*mapped)(void *ctx, const struct process *proc, const struct origin *o, __u64 start,
 		       __u64 end);
-	/* madvise has taken `pages` pages, that had been touched, from [start, end). */
+	/* madvise has taken `pages` pages that were here. */
 	void (*released)(void *ctx, const struct process *proc, const struct origin *o, __u64 pages,
 			 const struct fs_call_event *by);
-	/* A fault; newly: pages touched for the first time, again: after they had been released. */
+	/*
+	 * A fault; newly: pages touched for the first time, again: after they had been released. A
+	 * folio's pages may be of several origins: they are told of the one that was touched.
+	 */
 	void (*touched)(void *ctx, const struct process *proc, const struct origin *o,
 			const struct fs_fault *f, __u64 newly, __u64 again);
 };
@@ -99,7 +105,7 @@ int space__touch(struct space *sp, const struct fs_fault *f);
 
 /* Have the state of a process told, see space__wanted(). 0 or -ENOMEM. */
 int space__want_layout(struct space *sp, __u32 pid);
-/* Those of all processes that are known: records have been lost. */
+/* Those of all processes that are known, or were born in the trace: records have been lost. */
 void space__doubt_layouts(struct space *sp);
 /*
  * A process of which the state is to be told, in [*from, *to); it is taken off the list. False: there
@@ -107,7 +113,7 @@ void space__doubt_layouts(struct space *sp);
  */
 bool space__wanted(struct space *sp, __u32 *pid, __u64 *from, __u64 *to);
 
-/* Is the state of a process known, and nothing of it in doubt? */
+/* Is the state of a process known, nothing of it in doubt, and all that was asked for come? */
 bool space__layout_known(struct space *sp, __u32 pid);
 
 /* The VMA that holds addr, or the next above; NULL: none. Valid until the next event. */

@@ -12,7 +12,10 @@
 #include "region/layout.h"
 #include "region/pagemap.h"
 
-#define PAGE 4096ULL
+#define PAGE          4096ULL
+#define MAX_ORDER     20
+#define EARLY_MOST    256          /* faults */
+#define POPULATE_MOST (1ULL << 40) /* bytes of a VMA */
 
 /* include/linux/mm.h; the same in all kernels */
 #define VM_ACCESS      0x00000007U
@@ -31,12 +34,14 @@
 #define ADVICE_DONTNEED_LOCKED 24
 #define ADVICE_GUARD_INSTALL   102
 
-/* Does a fault of this class leave an anonymous page in a private mapping? */
-static bool makes_anon(enum fs_class class, const struct vma *v)
+/* Does a fault leave an anonymous page in a private mapping? */
+static bool makes_anon(const struct fs_fault *f, const struct vma *v)
 {
 	if (v->vm_flags & VM_MAYSHARE)
 		return false;
-	switch (class) {
+	switch (f->class) {
+	case FS_CLASS_READ: /* and copied: do_cow_fault() of mm/memory.c */
+		return f->access == FS_ACCESS_WRITE;
 	case FS_CLASS_ANON:
 	case FS_CLASS_COW:
 	case FS_CLASS_SWAP:
@@ -50,17 +55,70 @@ static bool makes_anon(enum fs_class class, const struct vma *v)
 	}
 }
 
-/* The pages that a fault has made present, cut to the VMA. */
-static void fault_range(const struct fs_fault *f, const struct vma *v, __u64 *start, __u64 *end)
+/* Are they one VMA to the kernel, which merges what was mapped by several calls? */
+static bool is_one_vma(const struct vma *a, const struct vma *b)
 {
-	__u64 bytes = PAGE << (f->order < 20 ? f->order : 0);
+	return a->end == b->start && a->vm_flags == b->vm_flags && !a->file_id && !b->file_id;
+}
+
+/* The pages that a fault has made present, cut to the VMA. */
+static void fault_range(const struct mm *mm, const struct fs_fault *f, const struct vma *v,
+			__u64 *start, __u64 *end)
+{
+	__u64 bytes = PAGE << (f->order < MAX_ORDER ? f->order : 0);
+	const struct vma *low = v, *high = v, *next;
 
 	*start = f->addr & ~(bytes - 1);
 	*end = *start + bytes;
-	if (*start < v->start)
-		*start = v->start;
-	if (*end > v->end)
-		*end = v->end;
+	while (low->start > *start && (next = ranges__find(&mm->vmas, low->start - 1)) &&
+	       is_one_vma(next, low))
+		low = next;
+	while (high->end < *end && (next = ranges__find(&mm->vmas, high->end)) &&
+	       is_one_vma(high, next))
+		high = next;
+	if (*start < low->start)
+		*start = low->start;
+	if (*end > high->end)
+		*end = high->end;
+}
+
+/* A stack grows down to the page that is touched, and nothing else tells of it. */
+static struct vma *grow_stack(struct mm *mm, const struct fs_fault *f)
+{
+	struct vma *v = ranges__after(&mm->vmas, f->addr);
+	__u64 start = f->addr & ~(PAGE - 1), grown;
+
+	if (!v || !(v->vm_flags & VM_GROWSDOWN) || f->region != FS_REGION_STACK ||
+	    (f->flags & FS_FAULT_FAILED))
+		return NULL;
+	grown = v->start - start;
+	v->start = start; /* its offset goes down as much */
+	if (v->origin)
+		origin__grow(v->origin, v, grown);
+	return v;
+}
+
+/* Pages of one VMA that are there now. 0 or -ENOMEM. */
+static int touch_part(struct image *im, struct vma *v, const struct fs_fault *f, __u64 start,
+		      __u64 end, __u64 *ever, __u64 *here)
+{
+	struct pages *p = &im->mm->pages;
+	struct origin *o = vma__origin(im, v, f->time_ns);
+	__u64 made = 0;
+	int err;
+
+	*ever = *here = 0;
+	if (!o)
+		return -ENOMEM;
+	err = pages__set(p, PAGES_EVER, start, end, ever);
+	if (!err)
+		err = pages__set(p, PAGES_HERE, start, end, here);
+	if (!err && makes_anon(f, v))
+		err = pages__set(p, PAGES_ANON, start, end, &made);
+	o->pages.made += made;
+	o->pages.touched += *ever;
+	o->pages.again += *here - *ever;
+	return err;
 }
 
 static void count_first(struct origin *o, const struct fs_fault *f, __u64 start, __u64 end)
@@ -73,52 +131,59 @@ static void count_first(struct origin *o, const struct fs_fault *f, __u64 start,
 	o->last_page = end;
 }
 
-#define EARLY_MAX 4096 /* faults that wait for an address space to be known */
-
-static int keep_early(struct space *sp, struct image *im, const struct fs_fault *f)
+/*
+ * A fault where nothing is known to be mapped: execve touches its new memory before it is told of;
+ * else something was mapped that no call told of.
+ */
+static int touch_unknown(struct space *sp, struct image *im, const struct fs_fault *f)
 {
-	struct mm *mm = im->mm;
+	struct mm *mm = image__mm(im);
 	struct fs_fault *more;
 
-	if (mm->nearly == EARLY_MAX)
+	if (!mm)
+		return -ENOMEM;
+	if ((mm->known || mm->doubt_to) &&
+	    (f->flags & FS_FAULT_FAILED || f->addr >= USER_END || f->region == FS_REGION_NONE))
 		return 0;
-	more = with_room(mm->early, mm->nearly, &mm->early_room, sizeof(*f));
+	if (mm->known || !im->p.start_ns || mm->nearly == EARLY_MOST)
+		return layout__want(sp, im, 0, USER_END);
+	more = with_room(mm->early, mm->nearly, &mm->early_room, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
 	mm->early = more;
 	mm->early[mm->nearly++] = *f;
-	/* of a new image it is on its way */
-	return im->p.start_ns || mm->doubt_to || mm->asked_to ? 0 : space__want_layout(sp, f->pid);
+	return 0;
 }
 
-int layout__pages_early(struct space *sp, struct image *im)
+int layout__pages_known(struct space *sp, struct mm *mm)
 {
-	struct mm *mm = im->mm;
+	struct fs_fault *early = mm->early;
+	size_t n = mm->nearly;
 	int err = 0;
 
-	for (size_t i = 0; i < mm->nearly && !err; i++)
-		err = space__touch(sp, &mm->early[i]);
-	free(mm->early);
 	mm->early = NULL;
 	mm->nearly = mm->early_room = 0;
+	for (size_t i = 0; i < n && !err; i++)
+		err = space__touch(sp, &early[i]);
+	free(early);
 	return err;
 }
 
 int space__touch(struct space *sp, const struct fs_fault *f)
 {
 	struct image *im = image__find(sp, f->pid);
-	__u64 start, end, ever = 0, here = 0, made = 0;
+	__u64 start, end, at, to, n, m, ever = 0, here = 0;
 	struct origin *o;
 	struct vma *v;
-	int err;
+	int err = 0;
 
-	if (!im || !image__mm(im))
-		return im ? -ENOMEM : 0;
-	if (!im->mm->known)
-		return keep_early(sp, im, f);
-	v = ranges__find(&im->mm->vmas, f->addr);
-	if (!v)
+	if (!im || !im->p.alive)
 		return 0;
+	v = im->mm ? ranges__find(&im->mm->vmas, f->addr) : NULL;
+	if (!v && im->mm && im->mm->known)
+		v = grow_stack(im->mm, f);
+	if (!v)
+		return touch_unknown(sp, im, f);
 	o = vma__origin(im, v, f->time_ns);
 	if (!o)
 		return -ENOMEM;
@@ -126,17 +191,14 @@ int space__touch(struct space *sp, const struct fs_fault *f)
 	o->stall_ns += f->latency_ns;
 	if (f->flags & FS_FAULT_MAJOR)
 		o->major++;
-	if (f->flags & FS_FAULT_FAILED) /* a stack that was to grow may not have */
-		return v->vm_flags & VM_GROWSDOWN ? space__want_layout(sp, f->pid) : 0;
-	fault_range(f, v, &start, &end);
-	err = pages__set(&im->mm->pages, PAGES_EVER, start, end, &ever);
-	if (!err)
-		err = pages__set(&im->mm->pages, PAGES_HERE, start, end, &here);
-	if (!err && makes_anon(f->class, v))
-		err = pages__set(&im->mm->pages, PAGES_ANON, start, end, &made);
-	o->pages.made += made;
-	o->pages.touched += ever;
-	o->pages.again += here - ever;
+	if (f->flags & FS_FAULT_FAILED)
+		return 0;
+	fault_range(im->mm, f, v, &start, &end);
+	for (at = start; !err && at < end; at = to, ever += n, here += m) {
+		v = ranges__find(&im->mm->vmas, at);
+		to = v->end < end ? v->end : end;
+		err = touch_part(im, v, f, at, to, &n, &m);
+	}
 	if (f->class == FS_CLASS_ZERO)
 		o->pages.zero++;
 	if (ever)
@@ -241,13 +303,15 @@ static int populate(struct image *im, struct vma *v, __u64 start, __u64 end, boo
 	o = vma__origin(im, v, time_ns);
 	if (!o)
 		return -ENOMEM;
+	if (end - start > POPULATE_MOST) /* nobody has so much: the event is damaged */
+		return 0;
 	/* as populate_vma_page_range() of mm/gup.c: copies are broken before they are needed */
 	if (write && (v->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE)
 		err = pages__set(p, PAGES_ANON, start, end, &made);
 	if (!err)
-		err = pages__set(p, PAGES_HERE, start, end, NULL);
+		err = pages__set(p, PAGES_EVER, start, end, NULL);
 	if (!err)
-		err = pages__set(p, PAGES_EVER, start, end, &n);
+		err = pages__set(p, PAGES_HERE, start, end, &n);
 	o->pages.populated += n;
 	o->pages.made_populated += made;
 	return err;
@@ -288,9 +352,11 @@ static void release(struct space *sp, struct image *im, struct vma *v, __u64 sta
 			sp->watches[i].released(sp->watches[i].ctx, &im->p, v->origin, n, ev);
 }
 
+/* -ENOMEM: something is not mapped; the rest was done. */
 static bool releases(const struct fs_call_event *ev)
 {
 	return ev->call == FS_CALL_MADVISE &&
+	       (!(ev->flags & FS_CALL_FAILED) || ev->ret == -ENOMEM) &&
 	       (ev->args[2] == ADVICE_DONTNEED || ev->args[2] == ADVICE_REMOVE ||
 		ev->args[2] == ADVICE_DONTNEED_LOCKED || ev->args[2] == ADVICE_GUARD_INSTALL);
 }
@@ -301,6 +367,9 @@ static void call_pages(const struct fs_call_event *ev, __u64 *start, __u64 *end)
 
 	*start = ev->args[0] & ~(PAGE - 1);
 	switch (ev->call) {
+	case FS_CALL_MADVISE:
+		bytes = ev->args[1]; /* where it failed, too */
+		break;
 	case FS_CALL_MMAP:
 	case FS_CALL_SHMAT:
 	case FS_CALL_MREMAP:
@@ -314,6 +383,7 @@ static void call_pages(const struct fs_call_event *ev, __u64 *start, __u64 *end)
 	case FS_CALL_IOCTL:
 		*start = ev->args[3];
 		break;
+
 	case FS_CALL_BRK:
 		*start = (ev->old_brk + PAGE - 1) & ~(PAGE - 1);
 		bytes = ev->bytes > 0 ? ((ev->ret + PAGE - 1) & ~(PAGE - 1)) - *start : 0;
@@ -328,8 +398,8 @@ static void call_pages(const struct fs_call_event *ev, __u64 *start, __u64 *end)
 
 int layout__pages_call(struct space *sp, struct image *im, const struct fs_call_event *ev)
 {
-	bool populated = ev->populated_min || ev->populated_maj || (ev->flags & FS_CALL_ALONE),
-	     write;
+	bool ok = !(ev->flags & FS_CALL_FAILED), write;
+	bool populated = ok && (ev->populated_min || ev->populated_maj || (ev->flags & FS_CALL_ALONE));
 	__u64 start, end, from, to;
 	struct vma *v;
 	int err = 0;

@@ -66,16 +66,11 @@ static const size_t event_sizes[FS_EVENT_NR] = {
 
 int space__event(struct space *sp, const struct fs_head *ev)
 {
-	int err;
-
 	if (ev->kind >= FS_EVENT_NR || ev->size < event_sizes[ev->kind])
 		return 0;
 	switch (ev->kind) {
 	case FS_EVENT_REGION:
-		err = place__region_event(sp, (const struct fs_region_event *)ev);
-		if (!err && sp->ops.layouts)
-			err = layout__grown(sp, (const struct fs_region_event *)ev);
-		return err;
+		return place__region_event(sp, (const struct fs_region_event *)ev);
 	case FS_EVENT_FILE:
 		return file__event(sp, (const struct fs_file_event *)ev);
 	case FS_EVENT_CALL:
