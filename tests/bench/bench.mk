@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Measurements of the user side alone: all of it but main, the commands and live/.
-BENCH_PROGRAMS := $(OUT)/bench/consumer $(OUT)/bench/bench_stat
+BENCH_PROGRAMS := $(OUT)/bench/consumer $(OUT)/bench/bench_stat $(OUT)/bench/bench_layout
 BENCH_OBJS := $(filter-out $(OUT)/cmd/%.o,$(OBJS)) $(filter $(OUT)/cmd/analysis/% $(OUT)/cmd/base/% \
 	      $(OUT)/cmd/output/% $(OUT)/cmd/region/% $(OUT)/cmd/symbol/%,$(OBJS))
 TEST_PROGRAMS += $(BENCH_PROGRAMS)
