@@ -430,13 +430,17 @@ void space__count_pages(struct space *sp, __u32 pid)
 	if (!im || !im->mm)
 		return;
 	p = &im->mm->pages;
-	for (struct origin *o = im->mm->origins; o; o = o->next)
+	for (struct origin *o = im->mm->origins; o; o = o->next) {
 		o->pages.anon = o->pages.here = o->pages.ever = 0;
+		o->start = ~0ULL; /* it may have been moved */
+	}
 	for (__u64 at = 0; (v = ranges__after(&im->mm->vmas, at)); at = v->end) {
 		struct origin_pages *n = v->origin ? &v->origin->pages : NULL;
 
 		if (!n)
 			continue;
+		if (v->start < v->origin->start)
+			v->origin->start = v->start;
 		n->anon += pages__count(p, PAGES_ANON, v->start, v->end);
 		n->here += pages__count(p, PAGES_HERE, v->start, v->end);
 		n->ever += pages__count(p, PAGES_EVER, v->start, v->end);
