@@ -16,7 +16,6 @@
 
 #define DEFAULT_INTERVAL_NS 100000000ULL
 #define STOP_MS             1000 /* that a process is given to stop */
-#define ROUNDS              50   /* of asking for what is in doubt */
 #define SHOWN               10   /* differences of one process that are printed */
 
 struct check_run {
@@ -84,21 +83,6 @@ static int stop(__u32 pid)
 	return err ? err : -EBUSY;
 }
 
-/* Take all that has come of a process that does not run; false: something is in doubt still. */
-static int settle(struct check_run *cr, __u32 pid)
-{
-	int err = 0;
-
-	for (int i = 0; i < ROUNDS && !err; i++) {
-		err = session__poll(cr->run.session, 0, &cr->sink);
-		if (!err)
-			err = run__tell_layouts(&cr->run);
-		if (!err && i && space__layout_known(cr->run.space, pid))
-			return 0;
-	}
-	return err ? err : -EAGAIN;
-}
-
 /* ---- looking at it ---------------------------------------------------------------------------- */
 
 static void put_side(FILE *f, const char *who, const struct layout_run *r)
@@ -145,7 +129,7 @@ static int look(struct check_run *cr, __u32 pid)
 	size_t runs;
 
 	if (!err)
-		err = settle(cr, pid);
+		err = run__settle(&cr->run, pid, &cr->sink);
 	if (!err) {
 		cr->pid = pid;
 		cr->told = false;

@@ -5,7 +5,6 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "analysis/stat.h"
@@ -368,13 +367,10 @@ static int print_report(struct stat_run *sr, const struct stat_report *rep)
 	struct stat_text_opts text = { .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8") };
 	const struct options *o = sr->run.o;
 	FILE *out = sr->run.out;
-	struct winsize ws;
 	char words[512];
 	int err = 0;
 
-	if (!ioctl(fileno(out), TIOCGWINSZ, &ws) && ws.ws_col > 80)
-		text.width = ws.ws_col < 160 ? ws.ws_col : 160;
-
+	text.width = run__width(&sr->run);
 	switch (o->common.format) {
 	case FORMAT_JSON:
 		err = stat_json__print(out, sr->tally, rep);

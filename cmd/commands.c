@@ -41,6 +41,16 @@ static const struct example flame_examples[] = {
 	{ NULL, NULL }
 };
 
+static const struct example map_examples[] = {
+	{ "faultsnoop map -p 1234", "the memory map of a process, as it is now" },
+	{ "faultsnoop map --heat -p 1234", "which parts of its mappings are resident" },
+	{ "faultsnoop map -p 1234 -d 10", "and who maps and touches what, for ten seconds" },
+	{ "faultsnoop map -p 1234 -i 1", "the map each second, until Ctrl-C" },
+	{ "faultsnoop map -- python3 -c 'x = bytearray(1 << 20)'", "a program's, at its end" },
+	{ "faultsnoop map -j --frames -p 1234", "page frames, for a program" },
+	{ NULL, NULL }
+};
+
 static const struct example touched_examples[] = {
 	{ "faultsnoop touched -- ./server", "who maps memory, and how much of it is ever used" },
 	{ "faultsnoop touched -p 1234 -d 10 --each", "the same, mapping by mapping" },
@@ -120,6 +130,21 @@ static const struct command commands[] = {
 		.bit = ON_FLAME,
 		.operand = OPERAND_PROGRAM,
 		.run = cmd_flame,
+	},
+	{
+		.name = "map",
+		.summary = "draw the memory map of a process, with what is resident in it",
+		.usage = "[options] -p PID | [options] -- PROGRAM [ARG...]",
+		.description =
+			"Draws the address space from its top to its bottom: stack, mappings, heap "
+			"and program, with permissions, sizes, what is resident, dirty, shared, huge "
+			"or swapped, gaps and guard pages. Of a process that is there it is taken "
+			"once, unless -d or -i has it traced meanwhile: then faults, stall, who "
+			"mapped and who touched are told as well, and they are of a PROGRAM.",
+		.examples = map_examples,
+		.bit = ON_MAP,
+		.operand = OPERAND_PROGRAM,
+		.run = cmd_map,
 	},
 	{
 		.name = "touched",

@@ -42,6 +42,7 @@ void commands__log_unknown(const char *name);
 int cmd_stat(const struct options *o);
 int cmd_trace(const struct options *o);
 int cmd_flame(const struct options *o);
+int cmd_map(const struct options *o);
 int cmd_touched(const struct options *o);
 int cmd_churn(const struct options *o);
 int cmd_leaks(const struct options *o);

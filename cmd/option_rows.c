@@ -17,7 +17,8 @@
 
 #define ON_FAULTS   (ON_STAT | ON_TRACE | ON_FLAME)
 #define ON_MAPPINGS (ON_TOUCHED | ON_CHURN | ON_LEAKS)
-#define ON_TARGET   (ON_FAULTS | ON_MAPPINGS | ON_MAP | ON_CHECK)
+#define ON_SOME	    (ON_FAULTS | ON_MAPPINGS | ON_CHECK)
+#define ON_TARGET   (ON_SOME | ON_MAP)
 #define ON_TABLES   (ON_STAT | ON_TRACE | ON_FEATURES | ON_MAPPINGS | ON_MAP)
 #define ON_RUN	    (ON_TARGET | ON_FEATURES)
 #define ON_STACKS   ON_FAULTS
@@ -185,21 +186,21 @@ static bool only_word(size_t i, struct option_word *out)
 #define NUMBER(member) .type = OPT_U64, .dest = FIELD(__u64, member)
 
 static const struct option_row rows[] = {
-	{ "all", .short_name = 'a', .group = GROUP_TARGET, .commands = ON_TARGET, FLAG(target.all),
+	{ "all", .short_name = 'a', .group = GROUP_TARGET, .commands = ON_SOME, FLAG(target.all),
 	  .help = "every process; the default where no target is given" },
 	{ "pid", .short_name = 'p', .metavar = "PID[,PID]", .group = GROUP_TARGET,
 	  .commands = ON_TARGET, .type = OPT_IDS, .dest = FIELD(struct id_list, target.pids),
 	  .min = 1, .max = PID_LIMIT, .help = "these processes" },
 	{ "tid", .short_name = 't', .metavar = "TID[,TID]", .group = GROUP_TARGET,
-	  .commands = ON_TARGET, .type = OPT_IDS, .dest = FIELD(struct id_list, target.tids),
+	  .commands = ON_SOME, .type = OPT_IDS, .dest = FIELD(struct id_list, target.tids),
 	  .min = 1, .max = PID_LIMIT, .help = "these threads" },
 	{ "name", .short_name = 'n', .metavar = "COMM[,COMM]", .group = GROUP_TARGET,
 	  .commands = ON_TARGET, .type = OPT_COMMS, .dest = FIELD(struct name_list, target.comms),
 	  .max = FS_MAX_COMMS, .help = "threads of these names; * stands for any text" },
 	{ "cgroup", .short_name = 'c', .metavar = "PATH", .group = GROUP_TARGET,
-	  .commands = ON_TARGET, .type = OPT_TEXT, .dest = FIELD(const char *, target.cgroup),
+	  .commands = ON_SOME, .type = OPT_TEXT, .dest = FIELD(const char *, target.cgroup),
 	  .help = "threads in this cgroup and those below it; PATH is its directory" },
-	{ "no-follow", .group = GROUP_TARGET, .commands = ON_TARGET, FLAG(target.no_follow),
+	{ "no-follow", .group = GROUP_TARGET, .commands = ON_SOME, FLAG(target.no_follow),
 	  .help = "leave out the children of the target" },
 
 	{ "by", .metavar = "KEY[,KEY]", .group = GROUP_WHAT, .commands = ON_STAT, .type = OPT_WORDS,
@@ -240,6 +241,14 @@ static const struct option_row rows[] = {
 	  .help = "source file and line of each frame, from debug information" },
 	{ "debuginfod", .group = GROUP_WHAT, .commands = ON_NAMES, FLAG(symbols.debuginfod),
 	  .help = "ask the servers of $DEBUGINFOD_URLS for debug information" },
+	{ "heat", .group = GROUP_WHAT, .commands = ON_MAP, FLAG(map.heat),
+	  .help = "draw which share of the pages along each region is resident" },
+	{ "frames", .group = GROUP_WHAT, .commands = ON_MAP, FLAG(map.frames),
+	  .help = "page frames of each region: numbers, how many times they are mapped, flags" },
+	{ "children", .group = GROUP_TARGET, .commands = ON_MAP, FLAG(map.children),
+	  .help = "a map of each of the processes' descendants too" },
+	{ "no-stacks", .group = GROUP_WHAT, .commands = ON_MAP, FLAG(map.no_stacks),
+	  .help = "do not take the stacks that map and touch while tracing" },
 	{ "title", .metavar = "TEXT", .group = GROUP_OUTPUT, .commands = ON_FLAME,
 	  .type = OPT_TEXT, .dest = FIELD(const char *, flame.title),
 	  .help = "heading of the flame graph" },

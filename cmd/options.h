@@ -149,6 +149,10 @@ struct options {
 		bool user_only, kernel_only;
 	} stacks;
 
+	struct {
+		bool frames, heat, children, no_stacks;
+	} map;
+
 	/* How stacks are named, and data too. */
 	struct {
 		bool inlines, lines, debuginfod;

@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #define OUT_BUFFER   (256 * 1024)
 #define POLL_BUSY_MS 2
 #define POLL_IDLE_MS 10
+#define SETTLE_TIMES 50 /* that what is in doubt is asked for */
 
 /* Base regions, as the kernel side knows them, that may turn out to be one of those wanted. */
 static __u32 base_regions(__u64 wanted)
@@ -301,6 +303,29 @@ int run__tell_layouts(struct run *r)
 			err = 0; /* it has ended */
 	}
 	return err;
+}
+
+int run__settle(struct run *r, __u32 pid, const struct event_sink *sink)
+{
+	int err = 0;
+
+	for (int i = 0; i < SETTLE_TIMES && !err; i++) {
+		err = session__poll(r->session, 0, sink);
+		if (!err)
+			err = run__tell_layouts(r);
+		if (!err && i && space__layout_known(r->space, pid))
+			return 0;
+	}
+	return err ? err : -EAGAIN;
+}
+
+size_t run__width(const struct run *r)
+{
+	struct winsize ws;
+
+	if (ioctl(fileno(r->out), TIOCGWINSZ, &ws))
+		return 0;
+	return ws.ws_col <= 80 ? 80 : ws.ws_col < 160 ? ws.ws_col : 160;
 }
 
 int run__start(struct run *r)

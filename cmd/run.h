@@ -71,8 +71,17 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 /* Have the state of address spaces told where it is in doubt: after a poll. 0 or -errno. */
 int run__tell_layouts(struct run *r);
 
+/*
+ * Take all that has come, until nothing of a process's address space is in doubt. 0, -EAGAIN where that
+ * does not end, -errno, or the sink's word.
+ */
+int run__settle(struct run *r, __u32 pid, const struct event_sink *sink);
+
 /* Apply a control event: what the session must know of it, then the processes. 0 or -ENOMEM. */
 int run__event(struct run *r, const struct fs_head *ev);
+
+/* Columns that the output has, 80 to 160; 0: it is no terminal. */
+size_t run__width(const struct run *r);
 
 /* The exit status: that of the PROGRAM where one was run, else `status`. */
 int run__status(struct run *r, int status);

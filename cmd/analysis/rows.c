@@ -17,7 +17,14 @@ struct rows {
 };
 
 /* What the cells of a column hold. */
-enum content { CONTENT_TEXT, CONTENT_NUMBER, CONTENT_REAL, CONTENT_STACK };
+enum content {
+	CONTENT_TEXT,
+	CONTENT_NUMBER,
+	CONTENT_REAL,
+	CONTENT_STACK,
+	CONTENT_SHARES,
+	CONTENT_ROWS
+};
 
 static enum content content_of(enum row_type type)
 {
@@ -33,6 +40,10 @@ static enum content content_of(enum row_type type)
 		return CONTENT_NUMBER;
 	case ROW_STACK:
 		return CONTENT_STACK;
+	case ROW_SHARES:
+		return CONTENT_SHARES;
+	case ROW_ROWS:
+		return CONTENT_ROWS;
 	case ROW_COUNT_RATE:
 	case ROW_BYTES_RATE:
 	case ROW_NS_RATE:
@@ -69,6 +80,18 @@ static enum content content_at(const struct rows *rows, size_t cell)
 	return content_of(rows->columns[cell % rows->ncolumns].type);
 }
 
+static void free_cell(const struct row_cell *cell, enum content content)
+{
+	if (!cell->known)
+		return;
+	if (content == CONTENT_TEXT)
+		free(cell->text);
+	else if (content == CONTENT_SHARES)
+		free(cell->shares);
+	else if (content == CONTENT_ROWS)
+		rows__free(cell->rows);
+}
+
 void rows__free(struct rows *rows)
 {
 	size_t i;
@@ -76,8 +99,7 @@ void rows__free(struct rows *rows)
 	if (!rows)
 		return;
 	for (i = 0; i < rows->ncells; i++)
-		if (rows->cells[i].known && content_at(rows, i) == CONTENT_TEXT)
-			free(rows->cells[i].text);
+		free_cell(&rows->cells[i], content_at(rows, i));
 	free(rows->cells);
 	free(rows->order);
 	free(rows->columns);
@@ -156,6 +178,33 @@ int rows__stack(struct rows *rows, const struct profile *profile, __u32 stack)
 	return append(rows, cell, CONTENT_STACK);
 }
 
+int rows__shares(struct rows *rows, const float *shares, size_t n)
+{
+	struct row_cell cell = { .known = shares, .n = n };
+
+	if (rows->err)
+		return rows->err;
+	if (shares) {
+		cell.shares = calloc(n ? n : 1, sizeof(*shares));
+		if (!cell.shares)
+			return rows->err = -ENOMEM;
+		memcpy(cell.shares, shares, n * sizeof(*shares));
+	}
+	if (append(rows, cell, CONTENT_SHARES))
+		free(cell.shares);
+	return rows->err;
+}
+
+int rows__rows(struct rows *rows, struct rows *inner)
+{
+	struct row_cell cell = { .known = inner };
+
+	cell.rows = inner;
+	if (append(rows, cell, CONTENT_ROWS))
+		rows__free(inner);
+	return rows->err;
+}
+
 int rows__none(struct rows *rows)
 {
 	return append(rows, (struct row_cell){ .known = false }, CONTENT_NUMBER);
@@ -207,6 +256,8 @@ static int compare_cells(const struct row_cell *a, const struct row_cell *b, enu
 	case CONTENT_REAL:
 		return a->real < b->real ? -1 : a->real > b->real;
 	case CONTENT_STACK:
+	case CONTENT_SHARES:
+	case CONTENT_ROWS:
 		break;
 	}
 	return a->stack < b->stack ? -1 : a->stack > b->stack;

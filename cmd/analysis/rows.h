@@ -32,6 +32,9 @@ enum row_type {
 	ROW_BAR, /* in text only */
 	/* By rows__stack(): in text it stands below its row. */
 	ROW_STACK,
+	/* Not in text; by rows__shares(): a list of parts of a whole; by rows__rows(), not in CSV. */
+	ROW_SHARES,
+	ROW_ROWS,
 };
 
 struct row_column {
@@ -43,9 +46,12 @@ struct row_column {
 	bool sum;          /* added up for the rows that `top` leaves out */
 };
 
+struct rows;
+
 /* What a cell holds, by the type of its column. */
 struct row_cell {
 	bool known;
+	__u32 n; /* shares */
 	union {
 		__u64 number;
 		double real;
@@ -54,10 +60,10 @@ struct row_cell {
 			const struct profile *profile;
 			__u32 stack;
 		};
+		float *shares; /* n of them, 0 to 1 */
+		struct rows *rows;
 	};
 };
-
-struct rows;
 
 /* No rows. The columns are copied, their strings are not. NULL with errno ENOMEM, EINVAL for n 0. */
 struct rows *rows__new(const struct row_column *columns, size_t n);
@@ -73,6 +79,10 @@ int rows__text(struct rows *rows, const char *raw);
 int rows__number(struct rows *rows, __u64 number);
 int rows__real(struct rows *rows, double real);
 int rows__stack(struct rows *rows, const struct profile *profile, __u32 stack);
+/* shares: n of them, copied; NULL is as rows__none(). */
+int rows__shares(struct rows *rows, const float *shares, size_t n);
+/* `inner` is taken over, also where it fails; NULL is as rows__none(). */
+int rows__rows(struct rows *rows, struct rows *inner);
 /* A value that is not known, in a column of any type: "-", null, or empty. */
 int rows__none(struct rows *rows);
 int rows__error(const struct rows *rows);

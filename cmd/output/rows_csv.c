@@ -9,7 +9,7 @@ typedef unsigned long long ull;
 
 static bool in_csv(const struct row_column *column)
 {
-	return column->name && column->type != ROW_BAR;
+	return column->name && column->type != ROW_BAR && column->type != ROW_ROWS;
 }
 
 int rows_csv__header(FILE *f, const struct rows_report *report)
@@ -59,7 +59,12 @@ static int print_cell(FILE *f, const struct row_column *column, const struct row
 		break;
 	case ROW_STACK:
 		return report_csv__stack(f, cell->profile, cell->stack);
+	case ROW_SHARES:
+		for (__u32 i = 0; i < cell->n; i++)
+			fprintf(f, "%s%.4g", i ? " " : "", cell->shares[i]);
+		break;
 	case ROW_BAR:
+	case ROW_ROWS:
 		break;
 	}
 	return 0;

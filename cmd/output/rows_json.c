@@ -6,6 +6,34 @@
 #include "output/report.h"
 #include "output/rows.h"
 
+static json_t *row_value(const struct rows *rows, size_t row);
+
+static json_t *shares_value(const struct row_cell *cell)
+{
+	json_t *array = json_array();
+	int err = array ? 0 : -ENOMEM;
+
+	for (__u32 i = 0; i < cell->n && !err; i++) /* a float has seven digits */
+		err = json_push(array, json_real((int)(cell->shares[i] * 1e6 + 0.5) / 1e6));
+	if (!err)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+static json_t *rows_value(const struct rows *rows)
+{
+	json_t *array = json_array();
+	int err = array ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < rows__count(rows) && !err; i++)
+		err = json_push(array, row_value(rows, i));
+	if (!err)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
 static json_t *cell_value(const struct row_column *column, const struct row_cell *cell)
 {
 	if (!cell->known)
@@ -30,6 +58,10 @@ static json_t *cell_value(const struct row_column *column, const struct row_cell
 		return json_real(cell->real);
 	case ROW_STACK:
 		return report_json__stack(cell->profile, cell->stack);
+	case ROW_SHARES:
+		return shares_value(cell);
+	case ROW_ROWS:
+		return rows_value(cell->rows);
 	case ROW_BAR:
 		break;
 	}

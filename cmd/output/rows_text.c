@@ -71,6 +71,8 @@ static const char *value_text(char *buf, size_t size, enum row_type type,
 	case ROW_NOTE:
 	case ROW_BAR:
 	case ROW_STACK:
+	case ROW_SHARES:
+	case ROW_ROWS:
 		break;
 	}
 	return "";
@@ -81,13 +83,19 @@ static bool is_below(enum row_type type)
 	return type == ROW_STACK || type == ROW_NOTE;
 }
 
+static bool is_list(enum row_type type)
+{
+	return type == ROW_SHARES || type == ROW_ROWS;
+}
+
 const char *rows_text__item(char *buf, size_t size, const struct row_column *column,
 			    const struct row_cell *cell)
 {
 	char text[ITEM_TEXT] = "-", value[FMT_LEN];
 
 	buf[0] = '\0';
-	if (!column->header || column->type == ROW_BAR || is_below(column->type))
+	if (!column->header || column->type == ROW_BAR || is_below(column->type) ||
+	    is_list(column->type))
 		return buf;
 	if (cell->known && column->type == ROW_TEXT)
 		text_escape(text, sizeof(text), cell->text, strlen(cell->text));
@@ -229,7 +237,7 @@ static int add_cell(const struct page *pg, struct table *t, const struct row_col
 
 static bool in_table(const struct row_column *column)
 {
-	return column->header && !is_below(column->type);
+	return column->header && !is_below(column->type) && !is_list(column->type);
 }
 
 /* Is a column that may go 0 or unknown in all rows? */

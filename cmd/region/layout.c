@@ -575,6 +575,13 @@ const struct origin *space__origins(struct space *sp, __u32 pid)
 	return im && im->mm ? im->mm->origins : NULL;
 }
 
+const struct pages *space__pages(struct space *sp, __u32 pid)
+{
+	const struct image *im = image__find(sp, pid);
+
+	return im && im->mm ? &im->mm->pages : NULL;
+}
+
 __u64 space__layout_bytes(struct space *sp, __u64 *vmas)
 {
 	__u64 bytes = 0;

@@ -131,6 +131,11 @@ int space__find_pages(struct space *sp, __u32 pid);
 /* Complete what is counted from the page sets: anon, here, ever. Of all origins of a process. */
 void space__count_pages(struct space *sp, __u32 pid);
 
+struct pages; /* region/pages.h */
+
+/* Which pages of a process have been touched; NULL: it is not known. Valid until the next event. */
+const struct pages *space__pages(struct space *sp, __u32 pid);
+
 /* A run of addresses that are mapped alike, to a reader of /proc/PID/maps. */
 struct layout_run {
 	__u64 start, end;

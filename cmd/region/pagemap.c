@@ -47,6 +47,7 @@ struct scan_arg {
 #define SCAN_SWAPPED (1 << 4)
 #define SCAN_PFNZERO (1 << 5)
 #define SCAN_HUGE    (1 << 6)
+#define SCAN_GUARD   (1 << 8) /* Linux 6.16 */
 
 #define BLOCK   65536 /* entries that are read at once */
 #define GROUP   512   /* those whose frames are looked up at once, a huge page */
@@ -445,4 +446,30 @@ int pagemap__anon(struct pagemap *pm, __u64 start, __u64 end, struct pagemap_ano
 
 	*out = (struct pagemap_anon){};
 	return walk(&w, start, end);
+}
+
+int pagemap__guards(struct pagemap *pm, __u64 start, __u64 end,
+		    int (*fn)(void *ctx, __u64 start, __u64 end), void *ctx)
+{
+	struct scan_arg arg = {
+		.size = sizeof(arg),
+		.end = end,
+		.vec = (unsigned long)pm->regions,
+		.vec_len = REGIONS,
+		.category_mask = SCAN_GUARD,
+		.return_mask = SCAN_GUARD,
+	};
+	int err = 0, n;
+
+	for (; pm->scan && start < end && !err; start = arg.walk_end) {
+		arg.start = start;
+		n = ioctl(pm->fd, SCAN, &arg);
+		if (n < 0)
+			return errno == EINVAL ? 0 : -errno;
+		for (int i = 0; i < n && !err; i++)
+			err = fn(ctx, pm->regions[i].start, pm->regions[i].end);
+		if (arg.walk_end <= start)
+			break;
+	}
+	return err;
 }

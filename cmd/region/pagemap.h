@@ -95,4 +95,12 @@ struct pagemap_anon {
  */
 int pagemap__anon(struct pagemap *pm, __u64 start, __u64 end, struct pagemap_anon *out);
 
+/*
+ * Call fn for each run of guard pages (MADV_GUARD_INSTALL) in [start, end), until it returns not 0.
+ * Kernels that cannot tell, before Linux 6.16, have none. Returns what the last call returned, or
+ * -errno.
+ */
+int pagemap__guards(struct pagemap *pm, __u64 start, __u64 end,
+		    int (*fn)(void *ctx, __u64 start, __u64 end), void *ctx);
+
 #endif /* FS_REGION_PAGEMAP_H */

@@ -509,6 +509,44 @@ static void vma__event(const struct image *im, const struct vma *v, __u64 addr,
 	}
 }
 
+/* A thread's stack, or what is not one, ends where the next begins. */
+static void cut_to_stack(const struct image *im, const struct region *r, const struct place *pl,
+			 __u64 addr, __u64 *start, __u64 *end)
+{
+	const struct stack *s = mm__stack_above(im->mm, addr);
+	size_t below = s ? (size_t)(s - im->mm->stacks) : im->mm->nstacks;
+
+	if (below && im->mm->stacks[below - 1].sp > *start)
+		*start = im->mm->stacks[below - 1].sp;
+	if (!s || s->sp > r->m.end)
+		return;
+	if (pl->region != FS_REGION_THREAD_STACK)
+		*end = s->low > addr && s->low < *end ? s->low : *end;
+	else if (s->sp < *end)
+		*end = s->sp;
+	if (pl->region == FS_REGION_THREAD_STACK && s->low > *start)
+		*start = s->low;
+}
+
+/* Of a mapping of several segments or sections, the one that is at an offset of the file. */
+static void cut_to_span(const struct elf_layout *elf, __u64 offset, __u64 addr, __u64 *start,
+			__u64 *end)
+{
+	size_t i = span_above(elf, offset);
+	__u64 from = i ? elf->spans[i - 1].end : 0, to = ~0ULL;
+
+	if (i < elf->nspans && elf->spans[i].offset <= offset) {
+		from = elf->spans[i].offset;
+		to = elf->spans[i].end;
+	} else if (i < elf->nspans) {
+		to = elf->spans[i].offset;
+	}
+	if (offset - from < addr - *start)
+		*start = addr - (offset - from);
+	if (to - offset < *end - addr)
+		*end = addr + (to - offset);
+}
+
 void space__place_at(struct space *sp, __u32 pid, __u64 addr, struct place *out, __u64 *start,
 		     __u64 *end)
 {
@@ -533,40 +571,9 @@ void space__place_at(struct space *sp, __u32 pid, __u64 addr, struct place *out,
 		*end = r->split;
 	else if (r->split != NO_SPLIT && addr >= r->split && r->split > *start)
 		*start = r->split;
-}
-
-const char *place__owner(const struct place *pl, char *buf, size_t size)
-{
-	const char *anon_name = pl->mapping ? pl->mapping->anon_name : NULL;
-
-	switch (pl->region) {
-	case FS_REGION_HEAP:
-		snprintf(buf, size, "[heap]");
-		break;
-	case FS_REGION_STACK:
-		snprintf(buf, size, "[stack]");
-		break;
-	case FS_REGION_THREAD_STACK:
-		snprintf(buf, size, "[stack:%u]", pl->stack_tid);
-		break;
-	case FS_REGION_VDSO:
-		snprintf(buf, size, "[vdso]");
-		break;
-	case FS_REGION_ANON:
-	case FS_REGION_ANON_EXEC:
-		if (anon_name)
-			snprintf(buf, size, "[anon:%s]", anon_name);
-		else
-			snprintf(buf, size, "[anon]");
-		break;
-	case FS_REGION_KERNEL:
-		snprintf(buf, size, "[kernel]");
-		break;
-	case FS_REGION_NONE:
-		snprintf(buf, size, "-");
-		break;
-	default:
-		snprintf(buf, size, "%s", pl->file ? pl->file->name : "?");
-	}
-	return buf;
+	if (out->region == FS_REGION_THREAD_STACK || out->region == FS_REGION_ANON ||
+	    out->region == FS_REGION_ANON_EXEC)
+		cut_to_stack(im, r, out, addr, start, end);
+	else if (r->shape == SHAPE_SPANS && out->file && out->file->elf)
+		cut_to_span(out->file->elf, out->file_offset, addr, start, end);
 }

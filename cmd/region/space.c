@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The space as a whole: making it, feeding it, asking it. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -126,4 +127,40 @@ const struct file *space__file(struct space *sp, __u32 file_id)
 struct process *space__image(struct space *sp, size_t i)
 {
 	return i < sp->nimages ? &sp->images[i]->p : NULL;
+}
+
+const char *place__owner(const struct place *pl, char *buf, size_t size)
+{
+	const char *anon_name = pl->mapping ? pl->mapping->anon_name : NULL;
+
+	switch (pl->region) {
+	case FS_REGION_HEAP:
+		snprintf(buf, size, "[heap]");
+		break;
+	case FS_REGION_STACK:
+		snprintf(buf, size, "[stack]");
+		break;
+	case FS_REGION_THREAD_STACK:
+		snprintf(buf, size, "[stack:%u]", pl->stack_tid);
+		break;
+	case FS_REGION_VDSO:
+		snprintf(buf, size, "[vdso]");
+		break;
+	case FS_REGION_ANON:
+	case FS_REGION_ANON_EXEC:
+		if (anon_name)
+			snprintf(buf, size, "[anon:%s]", anon_name);
+		else
+			snprintf(buf, size, "[anon]");
+		break;
+	case FS_REGION_KERNEL:
+		snprintf(buf, size, "[kernel]");
+		break;
+	case FS_REGION_NONE:
+		snprintf(buf, size, "-");
+		break;
+	default:
+		snprintf(buf, size, "%s", pl->file ? pl->file->name : "?");
+	}
+	return buf;
 }

@@ -6,7 +6,7 @@
 # main.c and the cmd files may include every room; what is listed here is what the others may
 allowed='
 base      base
-analysis  analysis base region/space.h
+analysis  analysis base region/space.h region/layout.h region/smaps.h region/pagemap.h region/ranges.h
 live      live base
 output    output base symbol analysis/*row* analysis/stat.h analysis/profile.h region/space.h
 recording recording base
