@@ -192,6 +192,13 @@ int map_target__look(struct map_target *t, struct space *sp, const struct look_o
 	return 0;
 }
 
+/* Are two VMAs of the model one to the kernel? Other calls have mapped them. */
+static bool is_one(const struct vma *a, const struct vma *b)
+{
+	return a->end == b->start && a->vm_flags == b->vm_flags && a->file_id == b->file_id &&
+	       a->region == b->region && (!a->file_id || a->bias == b->bias);
+}
+
 /* A VMA of the model, as a line of maps has it. */
 static int add_known(struct look *l, const struct vma *v)
 {
@@ -226,7 +233,8 @@ int map_target__end(struct map_target *t, struct space *sp, const struct look_op
 		    __u64 time_ns)
 {
 	struct map *before = t->map;
-	const struct vma *v;
+	const struct vma *v, *next;
+	struct vma whole;
 	struct look l;
 	int err = begin(&l, t, sp, o);
 
@@ -235,8 +243,12 @@ int map_target__end(struct map_target *t, struct space *sp, const struct look_op
 	t->gone = true;
 	t->end_ns = time_ns;
 	find_program(&l);
-	for (__u64 at = 0; !err && (v = space__vma(sp, t->pid, at)); at = v->end)
-		err = add_known(&l, v);
+	for (__u64 at = 0; !err && (v = space__vma(sp, t->pid, at)); at = whole.end) {
+		whole = *v;
+		while ((next = space__vma(sp, t->pid, whole.end)) && is_one(&whole, next))
+			whole.end = next->end;
+		err = add_known(&l, &whole);
+	}
 	if (!err && !l.map->n) { /* nothing has been told of it */
 		map__free(l.map);
 		return 0;

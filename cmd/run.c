@@ -346,9 +346,15 @@ int run__start(struct run *r)
 		log_error("cannot read /proc: %s", strerror(-err));
 		return STATUS_FAILED;
 	}
-	if (r->wants_layouts && want_layouts(r)) {
-		log_error("out of memory");
-		return STATUS_FAILED;
+	if (r->wants_layouts) {
+		/* at once: what happens before the state is told cannot be placed */
+		err = want_layouts(r);
+		if (!err)
+			err = run__tell_layouts(r);
+		if (err) {
+			log_error("cannot read address spaces: %s", strerror(-err));
+			return STATUS_FAILED;
+		}
 	}
 	if (isatty(STDERR_FILENO) && !o->target.argv)
 		log_warn("tracing %s; Ctrl-C ends it", r->target);
