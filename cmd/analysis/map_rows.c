@@ -324,7 +324,7 @@ struct rows *map_rows__head(const struct map *m, const struct map_head *h)
 		{ .name = "vm_swap_bytes", .header = "VmSwap", .type = ROW_BYTES },
 		{ .name = "vm_pte_bytes", .header = "VmPTE", .type = ROW_BYTES },
 		{ .name = "vmas", .header = "VMAs", .type = ROW_COUNT },
-		{ .name = "max_map_count", .header = "of", .type = ROW_COUNT },
+		{ .name = "max_map_count", .header = "limit", .type = ROW_COUNT },
 		{ .name = "hugetlb_bytes", .header = NULL, .type = ROW_BYTES },
 		{ .name = "threads", .header = NULL, .type = ROW_COUNT },
 		{ .name = "rss_bytes", .header = NULL, .type = ROW_BYTES },

@@ -22,6 +22,7 @@ struct drawing {
 	struct table *table;
 	size_t width, address; /* columns: of a line, of an address */
 	bool utf8;
+	bool shown[MAP_COL_NR]; /* columns of the table */
 };
 
 /* ---- cells ------------------------------------------------------------------------------------ */
@@ -150,22 +151,21 @@ static int make_table(struct drawing *d)
 	for (i = 0; i < MAP_COL_NR; i++) {
 		const struct row_column *column = rows__column(d->rows, i);
 
-		if (!in_table(column, i))
-			continue;
-		columns[n++] = (struct table_column){
-			.header = i == MAP_COL_REGION ? "  region" : column->header,
-			.left = column->type == ROW_TEXT || column->type == ROW_SHARE,
-			.cut = column->cut,
-			.drop = column->drop +
-				(column->drop && says_nothing(d, i) ? TABLE_DROP_REDUNDANT : 0),
-		};
+		d->shown[i] = in_table(column, i) && !(column->drop && says_nothing(d, i));
+		if (d->shown[i])
+			columns[n++] = (struct table_column){
+				.header = i == MAP_COL_REGION ? "  region" : column->header,
+				.left = column->type == ROW_TEXT || column->type == ROW_SHARE,
+				.cut = column->cut,
+				.drop = column->drop,
+			};
 	}
 	d->table = table__new(columns, n);
 	if (!d->table)
 		return -errno;
 	for (row = 0; row < rows__count(d->rows); row++)
 		for (i = 0; i < MAP_COL_NR && !err && is_mapped(d, row) && !is_above(d, row); i++)
-			if (in_table(rows__column(d->rows, i), i))
+			if (d->shown[i])
 				err = add_cell(d, row, i);
 	return err;
 }
@@ -393,30 +393,41 @@ static int put_parts(const struct drawing *d)
 	return err;
 }
 
+/* An item of the head, and how many VMAs there may be with how many there are. */
+static size_t head_item(const struct rows *head, size_t i, char *item, size_t size)
+{
+	const struct row_cell *next = i + 1 < rows__ncolumns(head) ? rows__cell(head, 0, i + 1) :
+								     NULL;
+	char limit[FMT_LEN];
+
+	item[0] = '\0';
+	if (rows__cell(head, 0, i)->known)
+		rows_text__item(item, size, rows__column(head, i), rows__cell(head, 0, i));
+	if (strcmp(rows__column(head, i)->name, "vmas") || !next || !next->known)
+		return i + 1;
+	snprintf(item + strlen(item), size - strlen(item), " of %s",
+		 fmt_count(limit, sizeof(limit), next->number));
+	return i + 2;
+}
+
 /* "python3 (pid 1234): VmSize 31.4 MiB   VmRSS 14.4 MiB …" */
 static void put_head(const struct drawing *d, const struct rows_report *report)
 {
 	struct paragraph p = { .f = d->f, .width = d->width, .indent = "" };
 	const struct rows *head = report->summary;
-	char item[1200], target[512];
+	const char *target = report->target ? report->target : "";
+	char item[1200], escaped[512];
 	const char *between = " ";
 
 	if (report->interval)
 		report_text__interval(d->f, report->time_ns);
-	text_escape(target, sizeof(target), report->target ? report->target : "",
-		    strlen(report->target ? report->target : ""));
-	paragraph__item(&p, "", "%s:", target);
+	text_escape(escaped, sizeof(escaped), target, strlen(target));
+	paragraph__item(&p, "", "%s:", escaped);
 	p.indent = "  ";
-	for (size_t i = 0; head && i < rows__ncolumns(head); i++) {
-		const struct row_column *column = rows__column(head, i);
-
-		if (!rows__cell(head, 0, i)->known)
-			continue;
-		rows_text__item(item, sizeof(item), column, rows__cell(head, 0, i));
+	for (size_t i = 0; head && i < rows__ncolumns(head);) {
+		i = head_item(head, i, item, sizeof(item));
 		if (!item[0])
 			continue;
-		if (!strcmp(column->header, "of"))
-			between = " ";
 		paragraph__text(&p, between, item);
 		between = "   ";
 	}

@@ -10,14 +10,14 @@
 
 #include <pthread.h>
 
-#define PAGES         64
-#define TOUCHED       16
-#define MORE          8
-#define BSS_TOUCHED   5
-#define ADVISE_HUGE   14
-#define ADVISE_GUARD  102
-#define HUGE          (2UL << 20)
-#define RESERVED      (1UL << 40)
+#define PAGES        64
+#define TOUCHED      16
+#define MORE         8
+#define BSS_TOUCHED  5
+#define ADVISE_HUGE  14
+#define ADVISE_GUARD 102
+#define HUGE         (2UL << 20)
+#define RESERVED     (1UL << 40)
 
 static char data[PAGES * 4096] __attribute__((aligned(4096))) = { 1 };
 static char bss[PAGES * 4096] __attribute__((aligned(4096)));
@@ -102,8 +102,8 @@ int main(int argc, char **argv)
 	say("heap", sbrk(PAGES * truth.page));
 	make_huge();
 	make_shared();
-	say("reserved", mmap(NULL, RESERVED, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-			     -1, 0));
+	say("reserved",
+	    mmap(NULL, RESERVED, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
 	anon = make_anon();
 	say("stack", &anon);
 	if (pthread_create(&id, NULL, thread, NULL))

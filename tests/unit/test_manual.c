@@ -263,7 +263,7 @@ static void test_completion(void **state)
 	static const struct {
 		const char *words, *offered;
 	} cases[] = {
-		{ "faultsnoop \"\"", "stat trace flame features help --help --version" },
+		{ "faultsnoop \"\"", "stat trace flame map check features help --help --version" },
 		{ "faultsnoop st", "stat" },
 		{ "faultsnoop stat --re", "--region" },
 		{ "faultsnoop trace --ev", "--events" },
