@@ -555,6 +555,43 @@ static void test_reservation(void **state)
 	munmap(p, size);
 }
 
+struct guards {
+	__u64 start, end;
+	int n;
+};
+
+static int find_guard(void *ctx, __u64 start, __u64 end)
+{
+	struct guards *g = ctx;
+
+	g->start = start;
+	g->end = end;
+	g->n++;
+	return 0;
+}
+
+/* Where they are: told from Linux 6.16 on, and without the ioctl not at all. */
+static void check_guards(char *p, size_t size)
+{
+	for (int plain = 0; plain < 2; plain++) {
+		struct pagemap *pm = pagemap__open(getpid(), plain ? PAGEMAP_PLAIN : 0);
+		struct guards g = { 0 };
+
+		assert_non_null(pm);
+		assert_int_equal(pagemap__guards(pm, (unsigned long)p, (unsigned long)p + size,
+						 find_guard, &g),
+				 0);
+		pagemap__close(pm);
+		if (!plain && !g.n)
+			print_message("needs Linux 6.16: where guard pages are\n");
+		assert_true(g.n <= !plain);
+		if (g.n) {
+			assert_int_equal(g.start, (unsigned long)p);
+			assert_int_equal(g.end, (unsigned long)p + 4 * PAGE);
+		}
+	}
+}
+
 static void test_guards(void **state)
 {
 	size_t size = 16 * PAGE;
@@ -575,6 +612,7 @@ static void test_guards(void **state)
 			if (sees_frames())
 				assert_int_equal(a.swapped, 0);
 		}
+	check_guards(p, size);
 	munmap(p, size);
 }
 

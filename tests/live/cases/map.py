@@ -217,17 +217,19 @@ def sections():
 
 PROGRAMS = {
     "python3": [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"],
-    "redis-server": ["redis-server", "--port", "0", "--save", "", "--unixsocket", "/dev/null/none"],
+    "redis-server": ["redis-server", "--port", "0", "--save", ""],
 }
 
 
 def running(name):
     if name == "redis-server":
         harness.tool(name, name)
-    process = spawn(PROGRAMS[name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    more = ["--unixsocket", scratch_file("socket")] if name == "redis-server" else []
+    process = spawn([*PROGRAMS[name], *more], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                     env=environment())
     process.stdout.readline()
     time.sleep(0.2)
+    check(process.poll() is None, f"{name} has ended")
     return process.pid
 
 
