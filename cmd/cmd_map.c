@@ -235,6 +235,18 @@ static int on_fault(void *ctx, const struct fs_fault *f)
 	return map_target__fault(t, mr->run.space, f, s ? s->number + 1 : 0);
 }
 
+/* A child is shown from its birth on, where children are. */
+static int on_fork(struct map_cmd *mr, const struct fs_fork_event *ev)
+{
+	int err;
+
+	if (!mr->o.map.children || !mr->traced || ev->child_pid == ev->head.pid ||
+	    !has_pid(mr, ev->head.pid))
+		return 0;
+	err = add_pid(mr, ev->child_pid);
+	return err ? err : add_targets(mr);
+}
+
 static int on_event(void *ctx, const struct fs_head *ev)
 {
 	struct map_cmd *mr = ctx;
@@ -247,6 +259,8 @@ static int on_event(void *ctx, const struct fs_head *ev)
 	else if (t && !t->gone && ev->kind == FS_EVENT_EXIT &&
 		 ((const struct fs_exit_event *)(const void *)ev)->last)
 		err = map_target__end(t, mr->run.space, &opts, ev->time_ns);
+	else if (ev->kind == FS_EVENT_FORK)
+		err = on_fork(mr, (const void *)ev);
 	return err ? err : run__event(&mr->run, ev);
 }
 

@@ -392,6 +392,19 @@ def several():
     equal(rss, sorted(rss, reverse=True), "by what is resident")
 
 
+@case("map/children-traced")
+def children_traced():
+    """A child is known from its birth on."""
+    result = snoop("map", "-j", "-o", out := scratch_file("json"), "--children", "--", "sh", "-c",
+                   "sleep 0.4 & sleep 0.3; wait")
+    no_errors(result)
+    with open(out, "rb") as f:
+        maps = json_lines(f.read())
+    equal(sorted(one["summary"]["comm"] for one in maps), ["sh", "sleep", "sleep"], "whose maps")
+    for one in maps:
+        check(one["summary"]["faults"] > 20, f"faults of {one['summary']}")
+
+
 @case("map/many-mappings")
 def many():
     """20,000 of them in a few seconds."""
