@@ -263,7 +263,8 @@ static void test_completion(void **state)
 	static const struct {
 		const char *words, *offered;
 	} cases[] = {
-		{ "faultsnoop \"\"", "stat trace flame map check features help --help --version" },
+		{ "faultsnoop \"\"", "stat trace flame map touched churn leaks check features help "
+				     "--help --version" },
 		{ "faultsnoop st", "stat" },
 		{ "faultsnoop stat --re", "--region" },
 		{ "faultsnoop trace --ev", "--events" },
