@@ -72,7 +72,7 @@ static const struct example leaks_examples[] = {
 
 static const struct example check_examples[] = {
 	{ "faultsnoop check -d 10 -- stress-ng --mmap 2 -t 8",
-	  "hold the model of address spaces against /proc as a program changes them" },
+	  "compare with /proc, over and over, while a program maps memory" },
 	{ "faultsnoop check -p 1234 -d 5",
 	  "the same for a process; it is stopped for a moment at a time" },
 	{ NULL, NULL }

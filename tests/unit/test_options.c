@@ -252,8 +252,8 @@ static void test_unknown(void **state)
 {
 	bad(&stat_command, "--jsn", "unknown option '--jsn': did you mean --json?");
 	bad(&stat_command, "--xyzzy=3", "unknown option '--xyzzy': see faultsnoop stat --help");
-	bad(&stat_command, "-Z", "unknown option '-Z'");
-	bad(&stat_command, "-jZ", "unknown option '-Z'");
+	bad(&stat_command, "-Q", "unknown option '-Q'");
+	bad(&stat_command, "-jQ", "unknown option '-Q'");
 	bad(&stat_command, "-\xff", "unknown option");
 	bad(&stat_command, "--events|fault", "stat has no option --events");
 	bad(&trace_command, "-i|1", "trace has no option --interval");
