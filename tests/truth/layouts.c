@@ -2,8 +2,9 @@
 /*
  * Address spaces that change: `layouts PART [MS]`.
  * threads: four threads map, unmap, protect and move the same few ranges for so long, and say what they
- * have done · wait: the same for so long, once before it waits and once after · aio: a ring that io_setup
- * maps, then waits · remap: remap_file_pages, then waits.
+ * have done · wait: the same for so long, once before it waits and once after · calls: rarer ways to
+ * change an address space, each left alone for so long · tick: maps and unmaps a page, again and again,
+ * until it is ended.
  *
  * build: -pthread -o layouts
  */
@@ -11,6 +12,7 @@
 
 #include <linux/aio_abi.h>
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
 #define THREADS 4
@@ -108,23 +110,63 @@ static void do_threads(unsigned int ms, int say)
 		dprintf(STDOUT_FILENO, "calls=%lu\nfailed=%lu\n", calls, failed);
 }
 
-static void do_aio(void)
+static void rest(unsigned int ms)
 {
-	aio_context_t ring = 0;
-
-	if (syscall(SYS_io_setup, 1000, &ring))
-		truth_die(errno == ENOSYS ? TRUTH_CANNOT : 1, "io_setup: %s", strerror(errno));
-	dprintf(STDOUT_FILENO, "at=%#lx\n", (unsigned long)ring);
+	usleep(ms * 1000);
 }
 
-static void do_remap(void)
+static void said(const char *what, long ret)
 {
-	char *mem = truth_map(16, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+	dprintf(STDOUT_FILENO, "%s=%d\n", what, ret < 0 ? -errno : 0);
+}
 
-	if (syscall(SYS_remap_file_pages, mem + truth.page, truth.page, 0, 3, 0))
-		truth_die(errno == ENOSYS ? TRUTH_CANNOT : 1, "remap_file_pages: %s",
-			  strerror(errno));
-	dprintf(STDOUT_FILENO, "at=%#lx\n", (unsigned long)(mem + truth.page));
+static __attribute__((noinline)) void go_down(unsigned int pages)
+{
+	volatile char here[4096];
+
+	here[0] = 1;
+	if (pages)
+		go_down(pages - 1);
+	here[1] = here[0];
+}
+
+static void do_calls(unsigned int ms)
+{
+	char *mem = truth_map(16, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1), *low;
+	aio_context_t ring = 0;
+
+	said("io_setup", syscall(SYS_io_setup, 1000, &ring));
+	rest(ms);
+	said("io_destroy", syscall(SYS_io_destroy, ring));
+	rest(ms);
+	said("remap_file_pages",
+	     syscall(SYS_remap_file_pages, mem + truth.page, truth.page, 0, 3, 0));
+	rest(ms);
+	said("pkey_mprotect",
+	     syscall(SYS_pkey_mprotect, mem + 5 * truth.page, truth.page, PROT_READ, -1));
+	rest(ms);
+	go_down(100);
+	said("stack", 0);
+	rest(ms);
+	low = truth_map(300, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	munmap(low, 300 * truth.page);
+	low = mmap(low + 298 * truth.page, 2 * truth.page, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0);
+	if (low == MAP_FAILED)
+		truth_die_errno("MAP_GROWSDOWN");
+	*(volatile char *)(low - 4 * truth.page) = 1;
+	said("growsdown", 0);
+	rest(ms);
+}
+
+static void do_tick(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dprintf(STDOUT_FILENO, "ready=%d\n", getpid());
+	for (;;) {
+		munmap(truth_anon(1), truth.page);
+		rest(5);
+	}
 }
 
 int main(int argc, char **argv)
@@ -144,14 +186,12 @@ int main(int argc, char **argv)
 		do_threads(ms, 0);
 		truth_wait();
 		do_threads(ms, 1);
-	} else if (!strcmp(part, "aio")) {
-		do_aio();
-		truth_wait();
-	} else if (!strcmp(part, "remap")) {
-		do_remap();
-		truth_wait();
+	} else if (!strcmp(part, "calls")) {
+		do_calls(ms);
+	} else if (!strcmp(part, "tick")) {
+		do_tick();
 	} else {
-		truth_die(2, "usage: layouts threads|wait|aio|remap [MS]");
+		truth_die(2, "usage: layouts threads|wait|calls|tick [MS]");
 	}
 	return 0;
 }
