@@ -399,7 +399,8 @@ static void call_pages(const struct fs_call_event *ev, __u64 *start, __u64 *end)
 int layout__pages_call(struct space *sp, struct image *im, const struct fs_call_event *ev)
 {
 	bool ok = !(ev->flags & FS_CALL_FAILED), write;
-	bool populated = ok && (ev->populated_min || ev->populated_maj || (ev->flags & FS_CALL_ALONE));
+	bool populated = ok &&
+			 (ev->populated_min || ev->populated_maj || (ev->flags & FS_CALL_ALONE));
 	__u64 start, end, from, to;
 	struct vma *v;
 	int err = 0;

@@ -644,9 +644,9 @@ static void do_fork(struct sim *s, struct sim_proc *p, struct sim_proc *child)
 		struct sim_page *page = &child->pages[i];
 
 		*page = p->pages[i];
-		page->here = page->ever = false;
 		if (page->flags & SIM_WIPEONFORK)
 			page->anon = false;
+		page->here = page->ever = page->anon;
 		if (page->flags & SIM_DONTCOPY)
 			*page = (struct sim_page){};
 	}

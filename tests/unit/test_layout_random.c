@@ -182,7 +182,7 @@ static void check_origins(const struct world *w, const struct sim_proc *p)
 
 		assert_true(o->live && o->live <= o->bytes);
 		assert_int_equal(o->live, live[n]);
-		assert_int_equal(g->touched + g->again + g->populated,
+		assert_int_equal(g->touched + g->again + g->populated + g->inherited,
 				 g->here + g->released + g->unmapped);
 		assert_true(g->here <= g->ever && g->ever <= o->live / SIM_PAGE);
 		assert_true(g->anon <= o->live / SIM_PAGE);

@@ -104,7 +104,7 @@ static void test_json_schema(void **state)
 			       "        assert e is None, line.decode() + str(e)\n"
 			       "    o['extra'] = 1\n"
 			       "    if seen[o['event']] < 3: assert not check.is_valid(o), line\n"
-			       "assert len(seen) == 14 + 7, seen\n",
+			       "assert len(seen) == 26 + 7, seen\n",
 			       schema_path(), paper__text(&p)),
 			0);
 		paper__close(&p);
