@@ -68,18 +68,12 @@ static void want(struct bpf_program *prog, bool yes)
 	bpf_program__set_autoload(prog, yes);
 }
 
-/* Are the beginnings of calls left out? */
-static bool calls_alone(const struct session *s)
-{
-	return ((const volatile struct fs_config *)&s->skel->rodata->cfg)->calls_alone;
-}
-
 void session__choose_programs(struct session *s)
 {
 	const struct features *f = s->features;
 	bool faults = s->opts.faults, calls = s->opts.calls;
 	bool native = calls && features__use(f, FEATURE_SYSCALL_TRACEPOINTS);
-	bool alone = calls_alone(s);
+	bool alone = session__calls_alone(s);
 	bool raw = calls && features__use(f, FEATURE_RAW_SYSCALLS);
 	struct faultsnoop_bpf *k = s->skel;
 	const volatile struct fs_config *cfg = &k->rodata->cfg;
@@ -129,8 +123,7 @@ void session__choose_programs(struct session *s)
 	want(k->progs.find_direct_map, faults && features__use(f, FEATURE_PAGE_TABLES));
 }
 
-/* tp_btf programs: attached to their tracepoint for the whole machine. */
-static int attach_link(struct session *s, struct bpf_program *prog)
+int session__attach_link(struct session *s, struct bpf_program *prog)
 {
 	struct bpf_link *link;
 
@@ -153,93 +146,8 @@ static int attach_lives(struct session *s)
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(progs) / sizeof(progs[0]) && !err; i++)
-		err = attach_link(s, progs[i]);
+		err = session__attach_link(s, progs[i]);
 	return err;
-}
-
-static int attach_native_call(struct session *s, enum fs_call call, struct bpf_program *enter)
-{
-	struct perf_event_spec spec = { .type = PERF_TYPE_TRACEPOINT, .pid = -1, .cpu = 0 };
-	bool alone = calls_alone(s);
-	char name[64];
-	int id, err;
-
-	snprintf(name, sizeof(name), "sys_enter_%s", call_name(call));
-	id = tracefs__id(s->features->tracefs_fd, "syscalls", name);
-	if (id == -ENOENT)
-		return 0; /* a call that this kernel does not have */
-	spec.config = id;
-	err = id < 0 ? id : 0;
-	if (!err && !alone)
-		err = perf_list__attach(&s->calls, &spec, bpf_program__fd(enter));
-	snprintf(name, sizeof(name), "sys_exit_%s", call_name(call));
-	id = tracefs__id(s->features->tracefs_fd, "syscalls", name);
-	spec.config = id;
-	if (!err)
-		err = id < 0 ? id :
-			       perf_list__attach(&s->calls, &spec,
-						 bpf_program__fd(alone ? s->skel->progs.call_alone :
-									 s->skel->progs.call_exit));
-	return err;
-}
-
-static int attach_native_calls(struct session *s)
-{
-#define X(sym, name, nargs) [FS_CALL_##sym] = s->skel->progs.call_enter_##nargs,
-	struct bpf_program *enters[] = { FS_CALLS(X) };
-#undef X
-	int err = 0;
-
-	enters[FS_CALL_PRCTL] = s->skel->progs.call_enter_prctl;
-	enters[FS_CALL_IOCTL] = NULL; /* session__meet_uffd() */
-	for (int i = 0; i < FS_CALL_NR && !err; i++)
-		if (enters[i])
-			err = attach_native_call(s, i, enters[i]);
-	return err;
-}
-
-/* The raw tracepoints cost every system call of the machine: only where somebody needs them. */
-static int attach_raw_calls(struct session *s)
-{
-	int err = attach_link(s, s->skel->progs.raw_enter);
-
-	if (!err)
-		err = attach_link(s, s->skel->progs.raw_exit);
-	s->raw_attached = !err;
-	return err;
-}
-
-static int attach_calls(struct session *s)
-{
-	if (!s->opts.calls)
-		return 0;
-	if (features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS))
-		return attach_native_calls(s);
-	return attach_raw_calls(s);
-}
-
-void session__meet_compat(struct session *s, bool early)
-{
-	if (!s->opts.calls || s->raw_attached)
-		return;
-	if (!features__use(s->features, FEATURE_RAW_SYSCALLS) || attach_raw_calls(s) || !early)
-		s->unseen_compat++;
-}
-
-bool session__meet_uffd(struct session *s, __u64 time_ns)
-{
-	int err;
-
-	if (!s->opts.calls || !features__use(s->features, FEATURE_SYSCALL_TRACEPOINTS))
-		return false;
-	if (!s->ioctl_ns) {
-		err = attach_native_call(s, FS_CALL_IOCTL, s->skel->progs.call_enter_ioctl);
-		if (err)
-			log_warn("what is registered with userfaultfd is not seen: %s",
-				 strerror(-err));
-		s->ioctl_ns = clock_ns();
-	}
-	return time_ns <= s->ioctl_ns;
 }
 
 /* One of the three software events, where `spec` says. */
@@ -340,15 +248,18 @@ static int attach_faults(struct session *s)
 	/* ends before beginnings: a fault in kernel mode whose end is not seen looks like EFAULT */
 	err = per_task(s) ? 0 : watch_cpus(s);
 	if (!err)
-		err = attach_link(s, bpf_object__find_program_by_name(obj, "fault_counted"));
+		err = session__attach_link(s,
+					   bpf_object__find_program_by_name(obj, "fault_counted"));
 	if (!err)
-		err = attach_link(s, s->skel->progs.fault_signal);
+		err = session__attach_link(s, s->skel->progs.fault_signal);
 	if (!err)
-		err = attach_link(s, s->skel->progs.fault_exit);
+		err = session__attach_link(s, s->skel->progs.fault_exit);
 	if (!err)
-		err = attach_link(s, bpf_object__find_program_by_name(obj, "exception_kernel"));
+		err = session__attach_link(s, bpf_object__find_program_by_name(obj,
+									       "exception_kernel"));
 	if (!err)
-		err = attach_link(s, bpf_object__find_program_by_name(obj, "exception_user"));
+		err = session__attach_link(s,
+					   bpf_object__find_program_by_name(obj, "exception_user"));
 	s->nfault_links = s->nlinks;
 	return err;
 }
@@ -541,7 +452,7 @@ enum session_result session__start(struct session *s)
 	if (!err)
 		err = attach_lives(s);
 	if (!err)
-		err = attach_calls(s);
+		err = session__attach_calls(s);
 	if (err) {
 		log_error("cannot attach: %s", strerror(-err));
 		return err == -EPERM || err == -EACCES ? SESSION_CANNOT : SESSION_FAILED;

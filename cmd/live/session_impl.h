@@ -64,6 +64,15 @@ bool session__checks_members(const struct session *s);
 /* See to CPUs that have come online. */
 void session__meet_cpus(struct session *s);
 
+/* A tp_btf program: attached to its tracepoint for the whole machine, if it is loaded. 0 or -errno. */
+int session__attach_link(struct session *s, struct bpf_program *prog);
+
+/* Attach to the mapping calls, if they are asked for. 0 or -errno. */
+int session__attach_calls(struct session *s);
+
+/* Are the beginnings of calls left out? */
+bool session__calls_alone(const struct session *s);
+
 /* Mark the programs that this session needs; the others are not loaded. */
 void session__choose_programs(struct session *s);
 
