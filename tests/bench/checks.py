@@ -2,6 +2,7 @@
 """The bars that are not about the time added per fault: the bystander's cost, attaching,
 memory, lost records, processes with many mappings. Each gives a list of Check rows."""
 import os
+import re
 import subprocess
 import time
 
@@ -80,6 +81,40 @@ def calls(bench):
                                       ("no-calls", "  ... with --no-calls", None))]
     rows.append(Check("  ... untraced", median_of(untraced), 1, "ns"))
     return rows
+
+
+def map_calls(bench):
+    """mmap and munmap while they are followed, and getppid beside them."""
+    rows = []
+    for what, command, unit_bar in (("mapping call (mmap, munmap), churn --no-stacks: added", "map", 300),
+                                    ("another system call (getppid), churn: added", "call", 15)):
+        traced = [tracer(bench, "churn", "churn", "-a", "-j", "--no-stacks")]
+        if command == "map":
+            traced.append(tracer(bench, "stacks", "churn", "-a", "-j"))
+        found, untraced = costs.measure(bench.loop, f"{command} {bench.plan.calls}", traced,
+                                        bench.plan, bench.progress)
+        rows.append(Check.of_cost(what, found["churn"], costs.Cost.added_figure, 1, "ns", unit_bar))
+        if command == "map":
+            rows.append(Check.of_cost("  ... with stacks", found["stacks"],
+                                      costs.Cost.added_figure, 1, "ns"))
+        rows.append(Check("  ... untraced", median_of(untraced), 1, "ns"))
+    return rows
+
+
+def layouts(bench):
+    """The model of address spaces by itself; see bench_layout.c."""
+    program = os.path.join(os.path.dirname(__file__), "..", "..", ".output", "bench",
+                           "bench_layout")
+    if not os.access(program, os.X_OK):
+        return [Check("mapping events a second on one core, millions",
+                      why_not="make test-programs builds .output/bench/bench_layout")]
+    bench.progress("layouts")
+    out = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=False).stdout
+    rate = float(re.search(r"(\d+) mapping events a second", out)[1]) / 1e6
+    grown = float(re.search(r"RSS grew by ([\d.]+) MiB", out)[1])
+    return [Check("mapping events taken on one core, millions a second", _one(rate), 2,
+                  note=f"at least 0.5: {'reached' if rate >= 0.5 else 'NOT reached'}"),
+            Check("10,000 processes with 200 mappings each", _one(grown), 0, "MiB", 300)]
 
 
 def attach(bench):
@@ -241,5 +276,6 @@ def consumer(bench):
     return [Check(what, _one(rate), 1, note=f"at least 3: {reached}")]
 
 
-ALL = {"elsewhere": elsewhere, "calls": calls, "attach": attach, "memory": memory, "lost": lost,
+ALL = {"elsewhere": elsewhere, "calls": calls, "map-calls": map_calls, "layouts": layouts,
+       "attach": attach, "memory": memory, "lost": lost,
        "mappings": mappings, "consumer": consumer}

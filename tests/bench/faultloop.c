@@ -9,6 +9,7 @@
  *
  *	fault      touch TOUCHES of the PAGES once    -> NS_PER_FAULT FAULTS
  *	call N     N getppid system calls             -> NS_PER_CALL N
+ *	map N      N mapping calls: mmap and munmap   -> NS_PER_CALL N
  *	flat SEC   touch and drop the pages for SEC   -> NS_PER_FAULT FAULTS
  *
  * NS is wall clock less the time that the thread waited while something else had its CPU (the
@@ -213,6 +214,33 @@ static int run_call(const struct loop *loop, size_t count)
 	return 0;
 }
 
+static int map_pairs(size_t count)
+{
+	const size_t bytes = 1 << 16;
+	void *p;
+
+	for (size_t i = 0; i < count / 2; i++) {
+		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED || munmap(p, bytes))
+			return -errno;
+	}
+	return 0;
+}
+
+static int run_map(const struct loop *loop, size_t count)
+{
+	unsigned long long start;
+	int err = map_pairs(count / WARM_FRACTION);
+
+	if (err)
+		return err;
+	start = loop__clock_ns(loop);
+	err = map_pairs(count);
+	if (!err)
+		printf("%.3f %zu\n", (double)(loop__clock_ns(loop) - start) / count, count);
+	return err;
+}
+
 static int run_flat(const struct loop *loop, double seconds)
 {
 	unsigned long long start = now_ns(), now = start;
@@ -245,6 +273,8 @@ static int loop__serve(const struct loop *loop)
 			err = run_fault(loop);
 		else if (sscanf(line, "call %zu", &count) == 1 && count)
 			err = run_call(loop, count);
+		else if (sscanf(line, "map %zu", &count) == 1 && count)
+			err = run_map(loop, count);
 		else if (sscanf(line, "flat %lf", &seconds) == 1 && seconds > 0)
 			err = run_flat(loop, seconds);
 		else
