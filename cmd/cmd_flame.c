@@ -288,7 +288,7 @@ int cmd_flame(const struct options *o)
 	opts.stacks = true;
 	opts.user_stacks = !o->stacks.kernel_only || o->flame.mapper != OPT_MAPPER_NO;
 	opts.kernel_stacks = !o->stacks.user_only;
-	opts.calls = o->flame.mapper != OPT_MAPPER_NO;
+	opts.calls = opts.layouts = opts.calls_alone = o->flame.mapper != OPT_MAPPER_NO;
 	opts.no_latency = o->flame.weight != PROFILE_STALL && o->flame.format != FLAME_PERF_SCRIPT;
 	opts.by_time = o->flame.format == FLAME_PERF_SCRIPT;
 	for (size_t i = 0; i < o->flame.by.n; i++)

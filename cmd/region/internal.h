@@ -55,12 +55,6 @@ struct bss {
 	__u64 mm;   /* fs_region_event.mm: execve touches the new memory before it is reported */
 };
 
-/* Who created a mapping. */
-struct mapper {
-	__u64 start, end;
-	__u32 stack_id; /* of the call, 0: not known */
-};
-
 /*
  * What is known of an address space besides its mappings, shared by processes that share it
  * (vfork). Made when there is something to keep: most processes have none.
@@ -70,8 +64,7 @@ struct mm {
 	size_t nstacks, stacks_room;
 	struct stack *stacks; /* sorted by sp, each sp once */
 	size_t nbss, bss_room;
-	struct bss *bss;       /* not overlapping, in no order */
-	struct ranges mappers; /* struct mapper */
+	struct bss *bss; /* not overlapping, in no order */
 	/* where layouts are told: */
 	struct ranges vmas; /* struct vma */
 	struct pages pages;
@@ -106,9 +99,6 @@ const struct bss *mm__bss(const struct mm *mm, __u64 addr);
  * its place; NULL where that is nothing, or no memory.
  */
 struct mm *mm__successor(const struct mm *mm, __u64 id);
-
-/* Mappers as a mapping call has changed them. 0 or -ENOMEM. */
-int mappers__call(struct mm *mm, const struct fs_call_event *ev);
 
 /* ---- processes -------------------------------------------------------------------------------- */
 

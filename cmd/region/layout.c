@@ -507,6 +507,16 @@ const struct vma *space__vma(struct space *sp, __u32 pid, __u64 addr)
 	return im && im->mm ? ranges__after(&im->mm->vmas, addr) : NULL;
 }
 
+__u32 space__mapper(struct space *sp, __u32 pid, __u64 addr)
+{
+	const struct vma *v = space__vma(sp, pid, addr);
+	const struct origin *o = v && v->start <= addr ? v->origin : NULL;
+
+	if (!o || o->kind != ORIGIN_CALL)
+		return 0;
+	return o->stack_id ? o->stack_id : MAPPER_LOST;
+}
+
 const struct origin *space__origins(struct space *sp, __u32 pid)
 {
 	const struct image *im = image__find(sp, pid);

@@ -276,9 +276,6 @@ int process__fork(struct space *sp, const struct fs_fork_event *ev)
 	}
 	/* fork(2) copies the memory and the calling thread, which goes on using its stack */
 	parent = image__find(sp, ev->head.pid);
-	if (parent && parent->mm && ranges__count(&parent->mm->mappers) &&
-	    (!image__mm(im) || ranges__copy(&im->mm->mappers, &parent->mm->mappers)))
-		return -ENOMEM;
 	if (sp->ops.layouts && parent && parent->mm && parent->mm->known &&
 	    (!image__mm(im) || layout__fork(im->mm, parent->mm)))
 		return -ENOMEM;

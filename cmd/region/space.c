@@ -39,17 +39,12 @@ void space__free(struct space *sp)
 static int call_event(struct space *sp, const struct fs_call_event *ev)
 {
 	struct image *im = image__get(sp, ev->head.pid);
-	int err = 0;
 
 	if (!im)
 		return -ENOMEM;
 	im->p.target = true;
 	place__call_event(sp, ev);
-	if (sp->ops.layouts)
-		err = layout__call(sp, im, ev);
-	if (err || !sp->ops.stacks || (ev->flags & FS_CALL_FAILED))
-		return err;
-	return image__mm(im) ? mappers__call(im->mm, ev) : -ENOMEM;
+	return sp->ops.layouts ? layout__call(sp, im, ev) : 0;
 }
 
 /* Sizes of the events by kind, without what some bring along. */

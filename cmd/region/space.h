@@ -68,7 +68,7 @@ struct place {
 
 struct space_ops {
 	void *ctx;
-	bool stacks;  /* are taken: files of code are opened, and who mapped what is kept */
+	bool stacks;  /* are taken: files of code are opened */
 	bool layouts; /* are told: address spaces are kept, see layout.h */
 	/* every VMA has an origin, and what is there of processes that live already is read from /proc */
 	bool all_origins;
@@ -134,8 +134,8 @@ struct code {
 int space__code(struct space *sp, __u32 pid, __u32 code_id, __u64 addr, struct code *out);
 
 /*
- * Id of the stack that created the memory at an address of a process, by the calls that were applied;
- * 0: no call did, MAPPER_LOST: one whose stack was lost.
+ * Id of the stack that created the memory at an address of a process, where layouts are told; 0: no
+ * call that was seen did, MAPPER_LOST: one whose stack was lost.
  */
 #define MAPPER_LOST (~0U)
 

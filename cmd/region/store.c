@@ -57,7 +57,6 @@ void mm__put(struct mm *mm)
 		return;
 	free(mm->stacks);
 	free(mm->bss);
-	ranges__free(&mm->mappers);
 	layout__free(mm);
 	free(mm);
 }
