@@ -11,9 +11,11 @@ static __always_inline u64 page_align(u64 bytes)
 	return (bytes + 4095) & ~4095UL;
 }
 
-/* What the call mapped, unmapped or changed, in bytes; brk: the growth, which may be negative. */
-static __always_inline s64 call_bytes(struct mm_struct *mm, struct task_state *st, s64 ret,
-				      bool failed)
+/*
+ * What the call mapped, unmapped or changed, in bytes; brk: the growth, which may be negative. No part
+ * of its callers: these are at the head of a chain of functions that have 512 bytes of stack together.
+ */
+static __noinline s64 call_bytes(struct mm_struct *mm, struct task_state *st, s64 ret, bool failed)
 {
 	struct vma_copy c;
 	u64 at;

@@ -45,27 +45,26 @@ static __always_inline bool ioctl_maps(u32 request)
 	return request == UFFD_REGISTER || request == UFFD_UNREGISTER;
 }
 
-/* The range and the mode that an ioctl is given, as its fourth to sixth argument. */
+/*
+ * The range and the mode that an ioctl is given (struct uffdio_register), as its fourth to sixth
+ * argument. Read in place: see call_bytes().
+ */
 static __always_inline void uffd_args(struct task_state *st)
 {
-	u64 given[3] = {}; /* start, length, mode: struct uffdio_register */
 	u32 size = (u32)st->call_args[1] == UFFD_REGISTER ? 24 : 16;
 
+	st->call_args[3] = st->call_args[4] = st->call_args[5] = 0;
 	if (cfg.probe)
-		bpf_probe_read_user(given, size, (void *)st->call_args[2]);
-	st->call_args[3] = given[0];
-	st->call_args[4] = given[1];
-	st->call_args[5] = given[2];
+		bpf_probe_read_user(&st->call_args[3], size, (void *)st->call_args[2]);
 }
 
 /* The address of the ring that io_setup has made, as its third argument; 0: it is not known. */
 static __always_inline void ring_arg(struct task_state *st, bool failed)
 {
-	u64 at = 0;
-
+	st->call_args[2] = 0;
 	if (cfg.probe && !failed)
-		bpf_probe_read_user(&at, st->call_compat ? 4 : 8, (void *)st->call_args[1]);
-	st->call_args[2] = at;
+		bpf_probe_read_user(&st->call_args[2], st->call_compat ? 4 : 8,
+				    (void *)st->call_args[1]);
 }
 
 static __always_inline void call_begin(struct task_struct *task, struct task_state *st, u32 call,
@@ -336,38 +335,6 @@ int call_exit(struct exit_context *ctx)
 	return 0;
 }
 
-static __always_inline void native_args(struct task_state *st, struct pt_regs *regs);
-
-/*
- * A call that nobody has told the beginning of, which costs as much as its end: the arguments are in
- * the registers still. How long it took, where the break was and what it populated is not known.
- */
-SEC("?tracepoint")
-int call_alone(struct exit_context *ctx)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	u32 call = call_of_number(ctx->nr);
-	struct task_state *st = caller_state(task);
-
-	if (!st || !call)
-		return 0;
-	native_args(st, (void *)bpf_task_pt_regs(task));
-	if ((call == FS_CALL_PRCTL + 1 && !prctl_maps(st->call_args[0])) ||
-	    (call == FS_CALL_IOCTL + 1 && !ioctl_maps(st->call_args[1])) ||
-	    (call == FS_CALL_BRK + 1 && !st->call_args[0]))
-		return 0;
-	st->call = call;
-	st->call_compat = 0;
-	st->call_result = 0;
-	st->call_min = task->min_flt - st->seen_min;
-	st->call_maj = task->maj_flt - st->seen_maj;
-	st->call_brk = st->call_bytes = st->call_ns = 0;
-	if (call == FS_CALL_IOCTL + 1)
-		uffd_args(st);
-	call_end(task, st, ctx->ret);
-	return 0;
-}
-
 #if defined(__TARGET_ARCH_x86)
 static __always_inline void first_args(struct pt_regs *regs, bool compat, u32 *first, u32 *second)
 {
@@ -468,6 +435,38 @@ static __always_inline bool raw_maps(struct pt_regs *regs, long nr, bool compat)
 		return call;
 	first_args(regs, compat, &first, &second);
 	return call == FS_CALL_PRCTL + 1 ? prctl_maps(first) : ioctl_maps(second);
+}
+
+/*
+ * A call that nobody has told the beginning of, which costs as much as its end: the arguments are in
+ * the registers still. How long it took, where the break was and what it populated is not known.
+ */
+SEC("?tracepoint")
+int call_alone(struct exit_context *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	u32 call = call_of_number(ctx->nr);
+	struct task_state *st;
+
+	if (!raw_maps(regs, ctx->nr, false))
+		return 0;
+	st = caller_state(task);
+	if (!st)
+		return 0;
+	native_args(st, regs);
+	if (call == FS_CALL_BRK + 1 && !st->call_args[0])
+		return 0;
+	st->call = call;
+	st->call_compat = 0;
+	st->call_result = 0;
+	st->call_min = task->min_flt - st->seen_min;
+	st->call_maj = task->maj_flt - st->seen_maj;
+	st->call_brk = st->call_bytes = st->call_ns = 0;
+	if (call == FS_CALL_IOCTL + 1)
+		uffd_args(st);
+	call_end(task, st, ctx->ret);
+	return 0;
 }
 
 SEC("?tp_btf/sys_enter")
