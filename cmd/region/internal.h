@@ -75,7 +75,7 @@ struct mm {
 	__u64 asked_from, asked_to; /* and was asked for, but has not come; asked_to 0: nowhere */
 	__u32 argument_pages;       /* of execve, until the stack is known */
 	bool known;                 /* all of it has been told */
-	struct fs_fault *early;     /* faults before that, of a process that is new */
+	struct fs_fault *early;     /* faults before that */
 	size_t nearly, early_room;
 };
 
@@ -302,6 +302,8 @@ struct origin *vma__origin(struct image *im, struct vma *v, __u64 time_ns);
 
 /* Have the state of a range told, if the process lives. 0 or -ENOMEM. */
 int layout__want(struct space *sp, struct image *im, __u64 from, __u64 to);
+/* Has a state of a part of a range been asked for, and not come? */
+bool layout__is_asked(const struct mm *mm, __u64 from, __u64 to);
 /* The state of a range has come. */
 void layout__told(struct mm *mm, __u64 from, __u64 to);
 /* The image ends, but not its address space: what is wanted of it is asked of another one. */

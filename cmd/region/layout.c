@@ -254,7 +254,7 @@ static void apply(struct change *c, const struct fs_layout *l, bool fresh)
 static void populate_arguments(struct mm *mm, __u64 start_stack)
 {
 	struct vma *v = ranges__find(&mm->vmas, start_stack);
-	__u64 bytes = mm->argument_pages * PAGE, n = 0;
+	__u64 bytes = mm->argument_pages * PAGE, n[PAGE_SETS];
 	struct origin *o;
 
 	if (!mm->argument_pages || mm->argument_pages > ARGUMENTS_MOST || !v ||
@@ -262,12 +262,12 @@ static void populate_arguments(struct mm *mm, __u64 start_stack)
 		return;
 	mm->argument_pages = 0;
 	for (int set = 0; set < PAGE_SETS; set++)
-		pages__set(&mm->pages, set, v->end - bytes, v->end, set == PAGES_HERE ? &n : NULL);
+		pages__set(&mm->pages, set, v->end - bytes, v->end, &n[set]);
 	o = v->origin;
 	if (!o)
 		return;
-	o->pages.populated += n;
-	o->pages.made_populated += n;
+	o->pages.populated += n[PAGES_HERE];
+	o->pages.made_populated += n[PAGES_ANON];
 }
 
 /* All of what is mapped in [from, to) has an origin from now on; of pages that were there. */
@@ -295,6 +295,7 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 			    .im = image__get(sp, ev->head.pid),
 			    .time_ns = ev->head.time_ns };
 	const struct fs_layout *l = &ev->layout;
+	bool asked;
 
 	if (!c.im)
 		return -ENOMEM;
@@ -307,12 +308,13 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 	c.mm->vmas.size = sizeof(struct vma);
 	c.mm->id = ev->mm;
 	c.mm->start_brk = ev->start_brk;
+	asked = !c.mm->known || layout__is_asked(c.mm, l->from, l->to);
 	apply(&c, l, false);
 	if (!(l->flags & FS_LAYOUT_UNSURE))
 		layout__told(c.mm, l->from, l->to);
 	if (l->to >= USER_END && !(l->flags & FS_LAYOUT_UNSURE))
 		c.mm->known = true;
-	if (!c.err && sp->ops.all_origins)
+	if (!c.err && asked && sp->ops.all_origins) /* else it may be mremap's, which comes next */
 		c.err = meet(&c, l->from, l->to);
 	if (c.im->p.start_ns && c.mm->argument_pages) {
 		struct vma *v = ranges__find(&c.mm->vmas, ev->start_stack);
@@ -410,6 +412,8 @@ static void move(struct change *c, const struct fs_call_event *ev)
 	    (from | to) % PAGE || (from < to + new &&to < from + old))
 		return; /* damaged */
 	displace(c, to, to + new);
+	if (c->mm->doubt_from <= to && to + new <= c->mm->doubt_to) /* the state of it will come */
+		put(c, &(struct vma){}, to, to + new, NULL);
 	for (__u64 at = from; first_part(c, at, from + bytes, &part); at = part.end)
 		if (part.origin)
 			move_part(c, &part, to + (part.start - from),

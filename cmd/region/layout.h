@@ -18,8 +18,8 @@ enum origin_kind {
 };
 
 /*
- * Pages of 4 KiB of a mapping. touched + again + populated - released - unmapped = here; what was
- * inherited is anonymous, but not here before the child touches it.
+ * Pages of 4 KiB of a mapping. touched + again + populated + inherited + before - released - unmapped =
+ * here.
  */
 struct origin_pages {
 	__u64 touched;   /* for the first time, by a fault */

@@ -145,14 +145,15 @@ static int touch_unknown(struct space *sp, struct image *im, const struct fs_fau
 	if ((mm->known || mm->doubt_to) &&
 	    (f->flags & FS_FAULT_FAILED || f->addr >= USER_END || f->region == FS_REGION_NONE))
 		return 0;
-	if (mm->known || !im->p.start_ns || mm->nearly == EARLY_MOST)
+	if (mm->known || mm->nearly == EARLY_MOST)
 		return layout__want(sp, im, 0, USER_END);
 	more = with_room(mm->early, mm->nearly, &mm->early_room, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
 	mm->early = more;
 	mm->early[mm->nearly++] = *f;
-	return 0;
+	/* that of a new image is on its way */
+	return im->p.start_ns ? 0 : layout__want(sp, im, 0, USER_END);
 }
 
 int layout__pages_known(struct space *sp, struct mm *mm)
@@ -223,9 +224,9 @@ static int seed_run(void *ctx, __u64 start, __u64 end, const struct page_facts *
 
 	if (!(facts->flags & (PAGE_PRESENT | PAGE_SWAPPED)))
 		return 0;
-	err = pages__set(s->pages, PAGES_EVER, start, end, &n);
+	err = pages__set(s->pages, PAGES_EVER, start, end, NULL);
 	if (!err)
-		err = pages__set(s->pages, PAGES_HERE, start, end, NULL);
+		err = pages__set(s->pages, PAGES_HERE, start, end, &n);
 	if (!err && (facts->flags & PAGE_ANON))
 		err = pages__set(s->pages, PAGES_ANON, start, end, &anon);
 	if (s->later && facts->flags & PAGE_ANON) {
@@ -383,7 +384,6 @@ static void call_pages(const struct fs_call_event *ev, __u64 *start, __u64 *end)
 	case FS_CALL_IOCTL:
 		*start = ev->args[3];
 		break;
-
 	case FS_CALL_BRK:
 		*start = (ev->old_brk + PAGE - 1) & ~(PAGE - 1);
 		bytes = ev->bytes > 0 ? ((ev->ret + PAGE - 1) & ~(PAGE - 1)) - *start : 0;

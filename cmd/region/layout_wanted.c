@@ -31,6 +31,11 @@ int layout__want(struct space *sp, struct image *im, __u64 from, __u64 to)
 	return 0;
 }
 
+bool layout__is_asked(const struct mm *mm, __u64 from, __u64 to)
+{
+	return from < mm->asked_to && mm->asked_from < to;
+}
+
 void layout__told(struct mm *mm, __u64 from, __u64 to)
 {
 	if (from <= mm->asked_from && to > mm->asked_from)
