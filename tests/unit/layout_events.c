@@ -86,14 +86,15 @@ void feed_layout(__u32 pid, __u64 from, __u64 to, __u32 flags, const struct fs_v
 	assert_int_equal(space__event(space, &e.ev.head), 0);
 }
 
-void feed_call(__u32 pid, struct fs_call_event ev, __u64 from, __u64 to, const struct fs_vma *v,
-	       __u32 n)
+static void feed(__u32 pid, struct fs_call_event ev, __u64 from, __u64 to, const struct fs_vma *v,
+		 __u32 n, __u32 flags)
 {
 	struct {
 		struct fs_call_event ev;
 		struct fs_layout l;
 		struct fs_vma v[MOST];
-	} e = { .ev = ev, .l = { .time_ns = ++now, .from = from, .to = to, .n = n } };
+	} e = { .ev = ev,
+		.l = { .time_ns = ++now, .from = from, .to = to, .n = n, .flags = flags } };
 
 	assert_true(n <= MOST);
 	e.ev.head = (struct fs_head){ FS_EVENT_CALL, 0, sizeof(e.ev), now, pid, pid };
@@ -104,6 +105,17 @@ void feed_call(__u32 pid, struct fs_call_event ev, __u64 from, __u64 to, const s
 	if (n)
 		memcpy(e.v, v, n * sizeof(*v));
 	assert_int_equal(space__event(space, &e.ev.head), 0);
+}
+
+void feed_unsure_call(__u32 pid, struct fs_call_event ev, __u64 from, __u64 to)
+{
+	feed(pid, ev, from, to, NULL, 0, FS_LAYOUT_UNSURE);
+}
+
+void feed_call(__u32 pid, struct fs_call_event ev, __u64 from, __u64 to, const struct fs_vma *v,
+	       __u32 n)
+{
+	feed(pid, ev, from, to, v, n, 0);
 }
 
 void feed_whole(__u32 pid, __u64 start, __u64 pages)

@@ -40,6 +40,8 @@ void feed_layout(__u32 pid, __u64 from, __u64 to, __u32 flags, const struct fs_v
 /* A call that brings the state of [from, to); to 0: none. */
 void feed_call(__u32 pid, struct fs_call_event ev, __u64 from, __u64 to, const struct fs_vma *v,
 	       __u32 n);
+/* A call of which the state could not be read. */
+void feed_unsure_call(__u32 pid, struct fs_call_event ev, __u64 from, __u64 to);
 /* The whole address space is one VMA, or none. */
 void feed_whole(__u32 pid, __u64 start, __u64 pages);
 

@@ -103,23 +103,18 @@ static __u64 walk(struct sim *s, const struct sim_proc *p, __u64 from, __u64 to,
 	return to;
 }
 
-/* A state, right or, now and then, half of a change. */
+/* A state; now and then it cannot be read. */
 static __u32 read_layout(struct sim *s, const struct sim_proc *p, __u64 from, __u64 to,
 			 struct fs_layout *l)
 {
-	struct fs_vma *v = (void *)(l + 1);
-
 	*l = (struct fs_layout){ .time_ns = ++s->now, .from = from };
-	l->to = walk(s, p, from, to, v, &l->n);
+	l->to = walk(s, p, from, to, (void *)(l + 1), &l->n);
 	l->flags = l->to < to ? FS_LAYOUT_CUT : 0;
 	if (!chance(s, s->unsure))
 		return l->n;
-	l->flags |= FS_LAYOUT_UNSURE;
-	if (l->n && chance(s, 50))
-		memmove(v, v + 1, --l->n * sizeof(*v));
-	else if (l->n)
-		v[l->n - 1].vm_flags ^= SIM_WRITE;
-	return l->n;
+	l->flags = FS_LAYOUT_UNSURE;
+	l->to = to;
+	return l->n = 0;
 }
 
 static void tell(struct sim *s, const struct sim_proc *p, __u64 from, __u64 to)
@@ -646,7 +641,7 @@ static void do_fork(struct sim *s, struct sim_proc *p, struct sim_proc *child)
 		*page = p->pages[i];
 		if (page->flags & SIM_WIPEONFORK)
 			page->anon = false;
-		page->here = page->ever = page->anon;
+		page->here = page->ever = page->anon; /* those of files it has to fault for */
 		if (page->flags & SIM_DONTCOPY)
 			*page = (struct sim_page){};
 	}

@@ -67,7 +67,7 @@ struct sim {
 	struct sim_call pending[SIM_PENDING];
 	unsigned int npending;
 	unsigned int in_flight; /* calls that may be in flight at a time */
-	unsigned int unsure;    /* of 100 states, so many are wrong, and said to be unsure */
+	unsigned int unsure;    /* of 100 states, so many cannot be read */
 	unsigned int lost;      /* of 100 events */
 	unsigned int nlost;
 	struct sim_counts gone, mapped; /* what the watch has to be told */

@@ -44,6 +44,8 @@ static void check_sums(__u32 pid)
 		assert_int_equal(o->pages.touched + o->pages.again + o->pages.populated +
 					 o->pages.inherited,
 				 o->pages.here + o->pages.released + o->pages.unmapped);
+		assert_int_equal(o->pages.made + o->pages.made_populated + o->pages.inherited,
+				 o->pages.anon + o->pages.freed);
 	}
 	for (v = space__vma(space, pid, 0); v; v = space__vma(space, pid, last)) {
 		assert_true(v->start >= last && v->start < v->end);
@@ -193,25 +195,54 @@ static void test_remap_beside_unknown(void **state)
 
 static void test_unsure(void **state)
 {
-	struct fs_vma v = anon_vma(AT + 2 * PAGE, 1);
+	struct fs_call_event mmap = { .call = FS_CALL_MMAP,
+				      .ret = AT,
+				      .args = { AT, 10 * PAGE },
+				      .bytes = 10 * PAGE,
+				      .stack_id = 2 };
+	struct fs_vma v;
 
 	begin(P);
 	map(P, AT, 10, 1);
-	feed_layout(P, AT + PAGE, AT + 3 * PAGE, FS_LAYOUT_UNSURE, &v, 1);
+	feed_layout(P, AT + PAGE, AT + 3 * PAGE, FS_LAYOUT_UNSURE, NULL, 0);
 	feed_layout(P, AT + 5 * PAGE, AT + 6 * PAGE, FS_LAYOUT_UNSURE, NULL, 0);
 	assert_false(space__layout_known(space, P));
 	check_wanted(P, AT + PAGE, AT + 6 * PAGE);
 	check_none_wanted();
+	check_told(10, 0, 0);
 	/* in two parts; it is not known before both have come */
 	assert_false(space__layout_known(space, P));
-	v = anon_vma(AT + PAGE, 2);
-	feed_layout(P, v.start, v.end, FS_LAYOUT_CUT, &v, 1);
+	v = anon_vma(AT + 2 * PAGE, 1);
+	feed_layout(P, AT + PAGE, v.end, FS_LAYOUT_CUT, &v, 1);
 	assert_false(space__layout_known(space, P));
 	v = anon_vma(AT + 3 * PAGE, 3);
 	feed_layout(P, v.start, v.end, 0, &v, 1);
 	assert_true(space__layout_known(space, P));
-	assert_int_equal(mapper_at(P, AT + PAGE), 1);
+	assert_int_equal(mapper_at(P, AT + PAGE), ~0U);
 	assert_int_equal(mapper_at(P, AT + 2 * PAGE), 1);
+	check_told(10, 1, 0);
+	/* who mapped it is known all the same, */
+	feed_unsure_call(P, mmap, AT, AT + 10 * PAGE);
+	check_wanted(P, AT, AT + 10 * PAGE);
+	v = anon_vma(AT, 10);
+	feed_layout(P, v.start, v.end, 0, &v, 1);
+	assert_int_equal(mapper_at(P, AT), 2);
+	assert_int_equal(space__vma(space, P, AT)->vm_flags, RW);
+	check_told(20, 10, 1);
+	/* and of what was moved over other memory, too */
+	map(P, AT + 20 * PAGE, 1, 3);
+	v = anon_vma(AT + 18 * PAGE, 10);
+	feed_layout(P, v.start, v.end, FS_LAYOUT_UNSURE, NULL, 0);
+	feed_call(P,
+		  (struct fs_call_event){ .call = FS_CALL_MREMAP,
+					  .ret = v.start,
+					  .args = { AT, 10 * PAGE, 10 * PAGE, MREMAP_MAYMOVE } },
+		  AT, AT + 10 * PAGE, NULL, 0);
+	check_wanted(P, v.start, v.end);
+	feed_layout(P, v.start, v.end, 0, &v, 1);
+	assert_int_equal(mapper_at(P, AT + 20 * PAGE), 2);
+	assert_int_equal(mapper_at(P, AT), ~0U);
+	check_told(21, 11, 2);
 	/* what was lost may have been anything of a process that was born meanwhile, too */
 	fork_process(P, P + 1, 0);
 	fork_process(P + 50, P + 2, 0);
@@ -243,7 +274,7 @@ static void test_shared(void **state)
 	touch(P + 1, AT + 10 * PAGE, FS_CLASS_ANON, 0);
 	assert_int_equal(mapper_at(P, AT + 10 * PAGE), 2);
 	/* what the child wants is wanted of the parent, once the child has a memory of its own */
-	feed_layout(P + 1, AT, AT + 4 * PAGE, FS_LAYOUT_UNSURE, &v, 1);
+	feed_layout(P + 1, AT, AT + 4 * PAGE, FS_LAYOUT_UNSURE, NULL, 0);
 	exec_process(P + 1, 0);
 	assert_false(space__layout_known(space, P));
 	check_wanted(P, AT, AT + 4 * PAGE);
@@ -255,13 +286,13 @@ static void test_shared(void **state)
 	assert_int_equal(origin_at(P, AT + 10 * PAGE)->pages.anon, 1);
 	/* that what was asked for has not come changes nothing, */
 	fork_process(P, P + 1, CLONE_VM);
-	feed_layout(P + 1, AT, AT + 4 * PAGE, FS_LAYOUT_UNSURE, &v, 1);
+	feed_layout(P + 1, AT, AT + 4 * PAGE, FS_LAYOUT_UNSURE, NULL, 0);
 	check_wanted(P + 1, AT, AT + 4 * PAGE);
 	exec_process(P + 1, 0);
 	check_wanted(P, AT, AT + 4 * PAGE);
 	/* nor that it exits */
 	fork_process(P, P + 1, CLONE_VM);
-	feed_layout(P, AT, AT + 4 * PAGE, FS_LAYOUT_UNSURE, &v, 1);
+	feed_layout(P, AT, AT + 4 * PAGE, FS_LAYOUT_UNSURE, NULL, 0);
 	exit_thread(P, P, true);
 	check_told(6, 0, 0);
 	check_wanted(P + 1, AT, AT + 4 * PAGE);
@@ -293,8 +324,10 @@ static void test_fork(void **state)
 	assert_ptr_not_equal(o, origin_at(P, AT));
 	unmap(P, AT, 4);
 	touch(P + 1, AT, FS_CLASS_COW, 0);
-	assert_int_equal(origin_at(P + 1, AT)->pages.touched, 0); /* the page was there */
-	assert_int_equal(origin_at(P + 1, AT)->faults, 1);
+	assert_int_equal(origin_at(P + 1, AT)->pages.touched, 0);
+	touch(P + 1, AT + PAGE, FS_CLASS_COW, 0);
+	assert_int_equal(origin_at(P + 1, AT)->pages.touched, 1);
+	assert_int_equal(origin_at(P + 1, AT)->pages.anon, 2);
 	assert_int_equal(mapper_at(P, AT), ~0U);
 	/* the pid is another's, and nobody told of the end: that is told now */
 	fork_process(P + 50, P + 1, 0);

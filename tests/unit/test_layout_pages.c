@@ -37,6 +37,7 @@ static void check_pages(__u64 addr, __u64 here, __u64 ever, __u64 anon)
 	assert_int_equal(o->pages.anon, anon);
 	assert_int_equal(o->pages.touched + o->pages.again + o->pages.populated,
 			 here + o->pages.released + o->pages.unmapped);
+	assert_int_equal(o->pages.made + o->pages.made_populated, anon + o->pages.freed);
 }
 
 static void advise(__u64 at, __u64 pages, __u64 advice, __s64 ret, __u32 populated)
@@ -200,6 +201,15 @@ static void test_early(void **state)
 	check_none_wanted();
 	exec_process(P, 0);
 	touch(P, AT, FS_CLASS_ANON, 0); /* nothing is left of it */
+	/* of one that was there before it is asked for */
+	assert_non_null(space__process(space, P + 1));
+	touch(P + 1, AT, FS_CLASS_ANON, 0);
+	touch(P + 1, AT + PAGE, FS_CLASS_ANON, 0);
+	check_wanted(P + 1, 0, TOP);
+	check_none_wanted();
+	feed_whole(P + 1, AT, 4);
+	assert_int_equal(origin_at(P + 1, AT)->pages.touched, 2);
+	assert_int_equal(origin_at(P + 1, AT)->kind, ORIGIN_BEFORE);
 }
 
 static void test_populates(void **state)
