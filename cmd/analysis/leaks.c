@@ -43,7 +43,7 @@ static void on_unmapped(void *ctx, const struct process *proc, const struct orig
 	struct leaks_group *g;
 	__u64 age;
 
-	if (by || !is_leak(l, o, end - start, time_ns))
+	if (by || proc->alive || !is_leak(l, o, end - start, time_ns))
 		return;
 	g = groups__get(l->groups, proc, o);
 	if (!g)
