@@ -549,7 +549,7 @@ static void session_opts(struct map_cmd *mr, struct session_opts *opts)
 	run__session_opts(&mr->o, opts);
 	opts->layouts = true;
 	opts->faults = opts->calls = mr->traced;
-	opts->stacks = mr->traced && !mr->o.map.no_stacks;
+	opts->stacks = mr->traced && !mr->o.mappings.no_stacks;
 	opts->user_stacks = opts->stacks;
 	opts->no_follow = !mr->o.map.children;
 }

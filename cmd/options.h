@@ -150,7 +150,7 @@ struct options {
 	} stacks;
 
 	struct {
-		bool frames, heat, children, no_stacks;
+		bool frames, heat, children;
 	} map;
 
 	/* How stacks are named, and data too. */
