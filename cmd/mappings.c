@@ -47,7 +47,6 @@ static int open_analyses(struct mappings *m, const unsigned int *kinds, size_t n
 {
 	const struct options *o = m->run->o;
 	struct mapping_opts opts = { .space = m->run->space,
-				     .start_ns = clock_ns(),
 				     .older_ns = o->mappings.older_ns,
 				     .min_bytes = o->mappings.min_bytes,
 				     .max_bytes = o->mappings.max_bytes,
@@ -136,13 +135,15 @@ int mappings__report(struct mappings *m, const char *command, __u64 duration_ns,
 		     const __u64 lost[FS_LOSS_NR])
 {
 	const struct options *o = m->run->o;
-	struct mapping_time t = { .now_ns = clock_ns(), .duration_ns = duration_ns };
+	struct mapping_time t = { .now_ns = clock_ns(),
+				  .start_ns = session__start_ns(m->run->session),
+				  .duration_ns = duration_ns };
 	const char *note = "records were lost: address spaces were read anew, and what happened "
 			   "meanwhile is missing";
 	struct rows_report rep = { .command = command,
 				   .target = m->run->target,
 				   .duration_ns = duration_ns,
-				   .time_ns = t.now_ns - session__start_ns(m->run->session),
+				   .time_ns = t.now_ns - t.start_ns,
 				   .interval = interval,
 				   .top = o->stat.top ? o->stat.top : DEFAULT_TOP,
 				   .notes = &note,

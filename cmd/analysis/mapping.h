@@ -24,7 +24,6 @@ struct mapping_stacks {
 struct mapping_opts {
 	struct space *space; /* outlives the analysis */
 	struct mapping_stacks stacks;
-	__u64 start_ns;             /* of the trace, CLOCK_MONOTONIC */
 	__u64 older_ns;             /* leaks: not what is younger */
 	__u64 min_bytes, max_bytes; /* leaks: of a mapping; max 0: no limit */
 	bool by_mapping;            /* touched: a row for each mapping, not for each stack */
@@ -32,7 +31,8 @@ struct mapping_opts {
 
 /* What a report is of. */
 struct mapping_time {
-	__u64 now_ns; /* CLOCK_MONOTONIC */
+	__u64 now_ns;   /* CLOCK_MONOTONIC */
+	__u64 start_ns; /* of the trace */
 	__u64 duration_ns;
 };
 

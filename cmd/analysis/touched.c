@@ -41,7 +41,8 @@ struct touched {
 	struct groups *groups;
 	struct gone *gone;
 	size_t ngone, gone_room;
-	__u64 no_room; /* mappings that are no more, and have no row */
+	__u64 start_ns; /* of the trace, from the report that is made */
+	__u64 no_room;  /* mappings that are no more, and have no row */
 };
 
 static __u64 never_touched(const struct origin *o)
@@ -237,7 +238,7 @@ static const struct row_column summary_columns[] = {
 static void put_time(const struct touched *t, struct rows *rows, __u64 time_ns)
 {
 	if (time_ns)
-		rows__number(rows, time_ns > t->o.start_ns ? time_ns - t->o.start_ns : 0);
+		rows__number(rows, time_ns > t->start_ns ? time_ns - t->start_ns : 0);
 	else
 		rows__none(rows);
 }
@@ -398,7 +399,7 @@ static int touched__report(void *analysis, const struct mapping_time *time,
 	struct sums sum = {};
 	int err = add_live(t);
 
-	(void)time;
+	t->start_ns = time->start_ns;
 	out->summary =
 		rows__new(summary_columns, sizeof(summary_columns) / sizeof(*summary_columns));
 	out->rows = each ? rows__new(mapping_columns,
