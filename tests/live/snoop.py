@@ -269,15 +269,17 @@ def trace(args, program, *, status=0, steady=True):
 class Target:
     """A truth program that says ready=PID and waits for its word."""
 
-    def __init__(self, *argv, steady=False):
+    def __init__(self, *argv, steady=False, say=False):
         self.process = spawn(_placed(argv, steady), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              env=environment())
         self.argv, self.printed = argv, b""
-        self.ready = self._get_ready()
+        # where a part has put something; say: it says more before it waits
+        self.before = b"" if say else b"at="
+        self.ready = self.wait_ready()
 
-    def _get_ready(self):
-        line = b"at="    # where a part has put something
-        while line.startswith(b"at="):
+    def wait_ready(self):
+        line = self.process.stdout.readline()
+        while line.startswith(self.before) and line and not line.startswith(b"ready="):
             line = self.process.stdout.readline()
         if not line.startswith(b"ready="):
             self.process.stdin.close()
@@ -290,7 +292,7 @@ class Target:
         """Let it go on until it waits again."""
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
-        self._get_ready()
+        self.wait_ready()
 
     @property
     def pid(self):
