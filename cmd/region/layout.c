@@ -146,9 +146,12 @@ static void put(struct change *c, const struct vma *new, __u64 start, __u64 end,
 /* What is new in [start, end): no one mapped it before. */
 static void put_new(struct change *c, const struct vma *new, __u64 start, __u64 end)
 {
+	struct vma part = *new;
+
+	part.start = start;
 	if (c->origin)
-		origin__grow(c->origin, new, end - start);
-	put(c, new, start, end, c->origin);
+		origin__grow(c->origin, &part, end - start);
+	put(c, &part, start, end, c->origin);
 	for (size_t i = 0; c->origin && i < c->sp->nwatches; i++)
 		if (c->sp->watches[i].mapped)
 			c->sp->watches[i].mapped(c->sp->watches[i].ctx, &c->im->p, c->origin, start,

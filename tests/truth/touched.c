@@ -153,10 +153,9 @@ static void do_remaps(void)
 	if (at != room)
 		truth_die_errno("mremap");
 	truth_write(at, 9, 1);
-	say("moved", mem,
+	say("moved", at,
 	    (struct pages){ .reserved = 16, .touched = 9, .never = 7, .mapped = 16, .anon = 9 });
-	/* the row of what moves has the address where it was first */
-	say("reserve", room,
+	say("reserve", room + 16 * truth.page,
 	    (struct pages){
 		    .reserved = 400, .never = 400, .unmapped = 0, .mapped = 400 - 16 - 36 });
 	mem = map_pages(16);
@@ -179,7 +178,7 @@ static void do_remaps(void)
 	truth_write(at, 40, 1);
 	say("in-another-place", at + 15 * truth.page,
 	    (struct pages){ .reserved = 35, .touched = 25, .never = 10, .mapped = 35, .anon = 25 });
-	say("away", mem,
+	say("away", at,
 	    (struct pages){
 		    .reserved = 16, .touched = 16, .unmapped = 1, .mapped = 15, .anon = 15 });
 	mem = map_pages(60);
