@@ -43,14 +43,14 @@ static void on_unmapped(void *ctx, const struct process *proc, const struct orig
 	struct leaks_group *g;
 	__u64 age;
 
-	if (by || proc->alive || !is_leak(l, o, end - start, time_ns))
+	if (by || proc->alive || !is_leak(l, o, o->at_end, time_ns))
 		return;
 	g = groups__get(l->groups, proc, o);
 	if (!g)
 		return;
 	age = time_ns > o->time_ns ? time_ns - o->time_ns : 0;
 	g->ended += end - start;
-	g->ended_mappings++;
+	g->ended_mappings += !o->live; /* its last part */
 	g->ended_ever += here;
 	if (age > g->ended_oldest_ns)
 		g->ended_oldest_ns = age;

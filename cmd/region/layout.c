@@ -479,6 +479,8 @@ void layout__end(struct space *sp, struct image *im, __u64 time_ns)
 		layout__want_elsewhere(sp, im);
 		return;
 	}
+	for (struct origin *o = im->mm->origins; o; o = o->next)
+		o->at_end = o->live;
 	for (at = 0; (v = ranges__after(&im->mm->vmas, at)); at = v->end)
 		if (v->origin)
 			unmap_part(&c, v, v->start, v->end);

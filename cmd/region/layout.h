@@ -46,6 +46,7 @@ struct origin {
 	__u64 time_ns;              /* CLOCK_MONOTONIC of the call, or when it was met */
 	__u64 bytes;                /* mapped by it; MREMAP_DONTUNMAP maps them twice */
 	__u64 live;                 /* of these, mapped still */
+	__u64 at_end;               /* mapped when its address space ended */
 	__u64 start;                /* lowest address */
 	__u64 faults, major, stall_ns;
 	__u64 first_ns, last_ns; /* of the first touches, 0: none */
