@@ -151,7 +151,7 @@ struct layout_tell {
 	u64 image;
 	u64 at, to;
 	u32 pid, tid;
-	u32 flags; /* of the first event */
+	u32 flags; /* of the next event: WHOLE is of the first alone */
 	u32 failed;
 };
 
@@ -172,7 +172,7 @@ static __always_inline u32 layout_part(struct layout_tell *t, struct layout_room
 	ev->start_brk = room->mm.start_brk;
 	ev->start_stack = room->mm.start_stack;
 	ev->layout.flags |= t->flags;
-	t->flags = 0;
+	t->flags &= ~FS_LAYOUT_WHOLE;
 	t->at = ev->layout.to;
 	return ev->head.size;
 }
@@ -191,7 +191,7 @@ static long layout_send_part(u32 i, struct layout_tell *t)
 }
 
 /* Send the state of [from, to) in events of its own. */
-static __noinline int layout_send(struct task_struct *task, u64 from, u64 to)
+static __noinline int layout_send(struct task_struct *task, u64 from, u64 to, u32 flags)
 {
 	struct layout_tell t = { .mm = task_mm(task), .at = from, .to = to };
 
@@ -200,7 +200,7 @@ static __noinline int layout_send(struct task_struct *task, u64 from, u64 to)
 	t.image = task_image(task);
 	t.pid = task->tgid;
 	t.tid = task->pid;
-	t.flags = from ? 0 : FS_LAYOUT_WHOLE;
+	t.flags = flags;
 	bpf_loop(LAYOUT_CALLS, layout_send_part, &t, 0);
 	return 0;
 }
@@ -210,7 +210,7 @@ static __noinline int layout_send(struct task_struct *task, u64 from, u64 to)
 static __always_inline void layout_send_all(struct task_struct *task)
 {
 	if (cfg.layouts)
-		layout_send(task, 0, USER_END);
+		layout_send(task, 0, USER_END, FS_LAYOUT_WHOLE);
 }
 
 /* What tell_layout tells of: the loader sets them before it reads. */

@@ -106,7 +106,8 @@ static __always_inline void call_layouts(struct task_struct *task, struct task_s
 	u64 other = st->call == FS_CALL_MREMAP + 1 ? mremap_other(st, ret, failed) : 0;
 
 	if (other && other < USER_END && st->call_args[2] < USER_END)
-		layout_send(task, other, other + page_align(st->call_args[2]));
+		layout_send(task, other, other + page_align(st->call_args[2]),
+			    FS_LAYOUT_CALL);
 	else if (!failed &&
 		 (st->call == FS_CALL_MLOCKALL + 1 || st->call == FS_CALL_MUNLOCKALL + 1))
 		layout_send_all(task);
@@ -146,7 +147,7 @@ static __always_inline u32 call_layout(struct task_struct *task, struct task_sta
 	if (n > FS_LAYOUT_MAX)
 		n = 0;
 	if (room->event.layout.to < to) { /* more than one event holds */
-		layout_send(task, from, to);
+		layout_send(task, from, to, FS_LAYOUT_CALL);
 		return 0;
 	}
 	return sizeof(struct fs_layout) + n * sizeof(struct fs_vma);

@@ -131,6 +131,7 @@ enum fs_layout_flag {
 	FS_LAYOUT_UNSURE = 1 << 0, /* it was being changed all the while, and is not known */
 	FS_LAYOUT_WHOLE = 1 << 1,  /* first part of what is told of a whole address space */
 	FS_LAYOUT_CUT = 1 << 2,    /* [from, to) ends before what was to be told */
+	FS_LAYOUT_CALL = 1 << 3,   /* of a call, which follows and says who mapped it */
 };
 
 /* What is mapped in a range: between the VMAs is nothing. */

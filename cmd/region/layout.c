@@ -317,7 +317,8 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 		layout__told(c.mm, l->from, l->to);
 	if (l->to >= USER_END && !(l->flags & FS_LAYOUT_UNSURE))
 		c.mm->known = true;
-	if (!c.err && asked && sp->ops.all_origins) /* else it may be mremap's, which comes next */
+	/* what a call brings along is the call's, which comes next */
+	if (!c.err && asked && sp->ops.all_origins && !(l->flags & FS_LAYOUT_CALL))
 		c.err = meet(&c, l->from, l->to);
 	if (c.im->p.start_ns && c.mm->argument_pages) {
 		struct vma *v = ranges__find(&c.mm->vmas, ev->start_stack);

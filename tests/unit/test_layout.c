@@ -61,7 +61,7 @@ static void remap(__u64 from, __u64 old, __u64 to, __u64 new, __u64 flags)
 	bool keep = flags & MREMAP_DONTUNMAP;
 	struct fs_vma there = anon_vma(to, new), left = anon_vma(from, old);
 
-	feed_layout(P, to, to + new *PAGE, 0, &there, 1);
+	feed_layout(P, to, to + new *PAGE, FS_LAYOUT_CALL, &there, 1);
 	feed_call(P,
 		  (struct fs_call_event){ .call = FS_CALL_MREMAP,
 					  .ret = to,
@@ -335,6 +335,24 @@ static void test_fork(void **state)
 	assert_null(space__vma(space, P + 1, 0));
 }
 
+/* Where all memory has an origin, what mremap maps has no other one before. */
+static void test_remap_all_origins(void **state)
+{
+	const struct space_ops ops = { .layouts = true, .all_origins = true };
+	struct fs_vma there = anon_vma(AT + 100 * PAGE, 6);
+
+	space__free(space);
+	space = space__new(&ops);
+	assert_non_null(space);
+	begin(P);
+	map(P, AT, 4, 1);
+	feed_layout(P, there.start, there.end, FS_LAYOUT_CALL, &there, 1);
+	assert_null(space__vma(space, P, there.start)->origin);
+	remap(AT, 4, there.start, 6, MREMAP_MAYMOVE);
+	assert_int_equal(mapper_at(P, there.start), 1);
+	assert_int_equal(mapper_at(P, there.start + 4 * PAGE), 99);
+}
+
 /* /proc has shown a process, and its state was told, before its birth was heard of. */
 static void test_seen_before_fork(void **state)
 {
@@ -516,6 +534,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_maps, layout_set_up, layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_remap_moves, layout_set_up, layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_remap_keeps, layout_set_up, layout_tear_down),
+		cmocka_unit_test_setup_teardown(test_remap_all_origins, layout_set_up,
+						layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_remap_beside_unknown, layout_set_up,
 						layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_remap_and_replaced, layout_set_up,
