@@ -33,20 +33,19 @@ struct layout_room {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, BY_NR);
 	__type(key, u32);
 	__type(value, struct layout_room);
 } layout_rooms SEC(".maps");
 
-static __always_inline struct layout_room *layout_room(void)
+static __always_inline struct layout_room *layout_room(u32 by)
 {
-	u32 zero = 0;
-
-	return bpf_map_lookup_elem(&layout_rooms, &zero);
+	return bpf_map_lookup_elem(&layout_rooms, &by);
 }
 
 /* Put the VMA at hand, cut to what is asked for, where it belongs. Returns where that ends. */
-static __always_inline u64 layout_add(struct layout_room *room, u32 n, u64 from, u64 to)
+static __always_inline u64 layout_add(struct layout_room *room, u32 n, u64 from, u64 to,
+				      u32 by)
 {
 	const struct vma_copy *c = &room->copy;
 	struct fs_vma *v = &room->vma[n & (FS_LAYOUT_MAX - 1)];
@@ -63,7 +62,7 @@ static __always_inline u64 layout_add(struct layout_room *room, u32 n, u64 from,
 	v->pad = 0;
 	if (c->file) {
 		file_key((void *)c->file, &room->file);
-		v->file_id = file_id((void *)c->file, &room->file);
+		v->file_id = file_id((void *)c->file, &room->file, by);
 	}
 	return v->end;
 }
@@ -72,15 +71,17 @@ static __always_inline u64 layout_add(struct layout_room *room, u32 n, u64 from,
  * One VMA or one gap from `at` on. Returns where it ends, LAYOUT_NONE: it cannot be read. Not part of the loop
  * around it: the compiler would take what another kernel has not got out of its condition.
  */
-__noinline u64 layout_step(u64 mm, u64 at, u64 from, u64 to, u32 seq)
+__noinline u64 layout_step(u64 mm, u64 at, u32 by, u32 seq)
 {
-	struct layout_room *room = layout_room();
-	u64 last = ~0UL, vma;
+	struct layout_room *room = layout_room(by);
+	u64 last = ~0UL, vma, from, to;
 	struct vma_copy *c;
 
 	if (!room)
 		return LAYOUT_NONE;
 	c = &room->copy;
+	from = room->event.layout.from;
+	to = room->event.layout.to;
 	vma = maple_walk(tree_root((void *)mm), at, &last);
 	if (!vma)
 		return last >= to - 1 ? to : last < at ? LAYOUT_NONE : last + 1;
@@ -88,7 +89,7 @@ __noinline u64 layout_step(u64 mm, u64 at, u64 from, u64 to, u32 seq)
 		return LAYOUT_NONE;
 	if (cfg.lock_seq && !mm_seq_holds(seq, vma))
 		return LAYOUT_NONE;
-	return layout_add(room, room->event.layout.n++, from, to);
+	return layout_add(room, room->event.layout.n++, from, to, by);
 }
 
 __noinline u32 layout_seq(u64 mm)
@@ -97,13 +98,13 @@ __noinline u32 layout_seq(u64 mm)
 }
 
 /*
- * Read [from, to) of an address space into this CPU's room: at most FS_LAYOUT_MAX VMAs; layout.to is
+ * Read [from, to) of an address space into a room of this CPU: at most FS_LAYOUT_MAX VMAs; layout.to is
  * lower than asked for where there are more. Files that are new are sent. Returns how many. A global
  * function: see region_lookup().
  */
-__noinline u32 layout_read(u64 mm, u64 from, u64 to)
+__noinline u32 layout_read(u64 mm, u64 from, u64 to, u32 by)
 {
-	struct layout_room *room = layout_room();
+	struct layout_room *room = layout_room(by);
 	u64 at = LAYOUT_NONE;
 	struct fs_layout *l;
 	u32 seq;
@@ -111,6 +112,8 @@ __noinline u32 layout_read(u64 mm, u64 from, u64 to)
 	if (!room)
 		return 0;
 	l = &room->event.layout;
+	l->from = from;
+	l->to = to;
 	mm_read((void *)mm, &room->mm);
 	for (u32 try = 0; try < LAYOUT_TRIES && at == LAYOUT_NONE; try++) {
 		seq = layout_seq(mm);
@@ -120,21 +123,19 @@ __noinline u32 layout_read(u64 mm, u64 from, u64 to)
 		l->n = 0;
 		l->time_ns = bpf_ktime_get_ns();
 		for (u32 i = 0; i < 2 * FS_LAYOUT_MAX && at < to && l->n < FS_LAYOUT_MAX; i++)
-			at = layout_step(mm, at, from, to, seq);
+			at = layout_step(mm, at, by, seq);
 		if (cfg.lock_seq && layout_seq(mm) != seq)
 			at = LAYOUT_NONE;
 	}
-	l->from = from;
-	l->to = at > to ? at : to;
 	l->flags = 0;
 	if (at == LAYOUT_NONE) {
-		l->to = to;
 		l->n = 0;
 		l->flags = FS_LAYOUT_UNSURE;
 		l->time_ns = bpf_ktime_get_ns();
-	} else if (at < to) {
+	} else {
 		l->to = at;
-		l->flags = FS_LAYOUT_CUT;
+		if (at < to)
+			l->flags = FS_LAYOUT_CUT;
 	}
 	return l->n;
 }
@@ -155,11 +156,11 @@ struct layout_tell {
 	u32 failed;
 };
 
-/* Read the next part into this CPU's room. Returns the event's size, 0: there is nothing. */
-static __always_inline u32 layout_part(struct layout_tell *t, struct layout_room *room)
+/* Read the next part into the caller's room. Returns the event's size, 0: there is nothing. */
+static __always_inline u32 layout_part(struct layout_tell *t, struct layout_room *room, u32 by)
 {
 	struct fs_layout_event *ev = &room->event;
-	u32 n = layout_read(t->mm, t->at, t->to);
+	u32 n = layout_read(t->mm, t->at, t->to, by);
 
 	if (n > FS_LAYOUT_MAX || ev->layout.to <= t->at)
 		return 0; /* it could not be read at all */
@@ -179,8 +180,8 @@ static __always_inline u32 layout_part(struct layout_tell *t, struct layout_room
 
 static long layout_send_part(u32 i, struct layout_tell *t)
 {
-	struct layout_room *room = layout_room();
-	u32 size = room ? layout_part(t, room) : 0;
+	struct layout_room *room = layout_room(BY_EVENT);
+	u32 size = room ? layout_part(t, room, BY_EVENT) : 0;
 
 	if (size < sizeof(room->event) || size > sizeof(room->event) + sizeof(room->vma) ||
 	    !control_send(&room->event, size)) {
@@ -228,7 +229,7 @@ int tell_layout(struct bpf_iter__task *ctx)
 {
 	struct layout_tell t = { .at = layout_from, .to = layout_to };
 	struct task_struct *task = ctx->task;
-	struct layout_room *room = layout_room();
+	struct layout_room *room = layout_room(BY_ITER);
 	u32 size;
 
 	if (!task || !room || task->pid != task->tgid ||
@@ -239,7 +240,7 @@ int tell_layout(struct bpf_iter__task *ctx)
 	t.pid = t.tid = task->tgid;
 	t.flags = t.at ? 0 : FS_LAYOUT_WHOLE;
 	for (u32 i = 0; i < LAYOUT_WRITES && t.mm && t.at < t.to; i++) {
-		size = layout_part(&t, room);
+		size = layout_part(&t, room, BY_ITER);
 		if (size < sizeof(room->event) || size > sizeof(room->event) + sizeof(room->vma))
 			break;
 		bpf_seq_write(ctx->meta->seq, &room->event, size);

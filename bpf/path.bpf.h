@@ -29,6 +29,8 @@ struct path_walk {
 	u32 len;
 	u16 names;
 	u16 truncated;
+	u32 by;
+	u32 pad;
 };
 
 #define NAME_BYTES 256
@@ -54,8 +56,8 @@ static __always_inline long copy_name(char *to, const unsigned char *from)
 
 static long path_step(u32 step, struct path_walk *w)
 {
-	u32 zero = 0, len = w->len;
-	union scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+	u32 by = w->by, len = w->len;
+	union scratch *s = bpf_map_lookup_elem(&scratches, &by);
 	struct dentry *dentry = w->dentry, *parent, *root;
 	struct vfsmount *mnt = w->mnt;
 	long n;
@@ -87,15 +89,15 @@ static long path_step(u32 step, struct path_walk *w)
 	return parent == dentry; /* no directory above: memfd, SysV shm, pipes */
 }
 
-static __noinline u32 file_send(struct file *file, struct fs_file_key *key)
+static __noinline u32 file_send(struct file *file, struct fs_file_key *key, u32 by)
 {
-	struct path_walk w = {};
+	struct path_walk w = { .by = by };
 	struct path *path = file_user_path(file);
 	struct inode *inode = file_user_inode(file);
 	struct dentry *dentry = KERNEL_READ(path, dentry);
 	struct vfsmount *mnt = KERNEL_READ(path, mnt);
-	u32 zero = 0, magic, size;
-	union scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+	u32 magic, size;
+	union scratch *s = bpf_map_lookup_elem(&scratches, &by);
 	struct fs_file_event *ev;
 
 	if (!s)
@@ -155,13 +157,13 @@ static __always_inline u64 file_identity(struct file *file)
 }
 
 /* The id of a file, its event sent when it is new; 0: it could not be sent. */
-static __always_inline u32 file_id(struct file *file, struct fs_file_key *key)
+static __always_inline u32 file_id(struct file *file, struct fs_file_key *key, u32 by)
 {
 	u32 *known = bpf_map_lookup_elem(&files, key), id;
 
 	if (known)
 		return *known;
-	id = file_send(file, key);
+	id = file_send(file, key, by);
 	if (id)
 		bpf_map_update_elem(&files, key, &id, BPF_ANY);
 	return id;

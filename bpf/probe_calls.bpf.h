@@ -143,7 +143,7 @@ static __always_inline u32 call_layout(struct task_struct *task, struct task_sta
 		to = last < USER_END ? last + 1 : USER_END;
 	if (!to)
 		return 0;
-	n = layout_read(task_mm(task), from, to);
+	n = layout_read(task_mm(task), from, to, BY_EVENT);
 	if (n > FS_LAYOUT_MAX)
 		n = 0;
 	if (room->event.layout.to < to) { /* more than one event holds */
@@ -187,7 +187,7 @@ static __always_inline void call_fill(struct task_struct *task, struct task_stat
 static __noinline int call_send_layout(struct task_struct *task, struct task_state *st,
 				       const struct call_end *end)
 {
-	struct layout_room *room = layout_room();
+	struct layout_room *room = layout_room(BY_EVENT);
 	struct fs_call_event *ev;
 	u32 size;
 

@@ -109,7 +109,7 @@ static __always_inline void previous_read(struct mm_struct *mm, u64 start, struc
 	out->pgoff = prev->pgoff;
 	out->flags = prev->flags;
 	file_key((void *)prev->file, &look->file);
-	out->file_id = file_id((void *)prev->file, &look->file);
+	out->file_id = file_id((void *)prev->file, &look->file, BY_EVENT);
 }
 
 /* Layout of vma->anon_name, 5.17+ with CONFIG_ANON_VMA_NAME; up to 6.2 in a union with `shared`. */
@@ -147,7 +147,7 @@ static __noinline u32 region_send(struct mm_struct *mm, u64 vma, const struct vm
 		return 0;
 	if (c->file) {
 		file_key((void *)c->file, &look->file);
-		fid = file_id((void *)c->file, &look->file);
+		fid = file_id((void *)c->file, &look->file, BY_EVENT);
 	}
 	/* files first: their events must stand before this one in the ring */
 	previous_read(mm, anon ? slot->start : 0, look);

@@ -152,9 +152,15 @@ union scratch {
 	char bytes[sizeof(struct fs_file_event) + FS_PATH_MAX + 256];
 };
 
+/*
+ * Who uses a CPU's memory. An iterator can be preempted, and programs of events then run for the next
+ * task on that CPU: each has its own.
+ */
+enum used_by { BY_EVENT, BY_ITER, BY_NR };
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, BY_NR);
 	__type(key, u32);
 	__type(value, union scratch);
 } scratches SEC(".maps");
