@@ -88,6 +88,24 @@ static __always_inline u64 thread_stack_low(struct task_struct *parent, u64 sp)
 	return low > look->vma.start ? low : look->vma.start;
 }
 
+/*
+ * Tell what a task has mapped, if its calls are told: else it would be taken for known, should it
+ * match later.
+ */
+static __always_inline void life_layout(struct task_struct *task)
+{
+	struct task_state *st;
+
+	if (!cfg.layouts)
+		return;
+	if (cfg.target == FS_TARGET_MATCH) {
+		st = task_state(task, true);
+		if (!st || !task_matches(st, task))
+			return;
+	}
+	layout_send_all(task);
+}
+
 /* Who has been made: a thread of current's process, or a process. */
 static __always_inline void fork_send(struct task_struct *parent, struct task_struct *child,
 				      u64 clone_flags)
@@ -108,7 +126,7 @@ static __always_inline void fork_send(struct task_struct *parent, struct task_st
 	kernel_string(ev.comm, sizeof(ev.comm), child->comm);
 	control_send(&ev, sizeof(ev));
 	if (!(clone_flags & CLONE_VM))
-		layout_send_all(child);
+		life_layout(child);
 }
 
 SEC("?tp_btf/task_newtask")
@@ -193,7 +211,7 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binp
 	kernel_string(ev->comm, sizeof(ev->comm), task->comm);
 	kernel_string(ev->path, sizeof(ev->path), KERNEL_READ(bprm, filename));
 	control_send(ev, sizeof(*ev));
-	layout_send_all(task);
+	life_layout(task);
 	return 0;
 }
 

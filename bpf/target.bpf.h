@@ -140,7 +140,9 @@ static __always_inline bool task_matches(struct task_state *st, struct task_stru
 	if (cfg.cgroup_id && !st->cgroup_ok)
 		return false;
 	if (cfg.ncomms) {
-		u64 comm = (u64)task + bpf_core_field_offset(struct task_struct, comm);
+		/* an address space is known by the calls of all threads, or not at all */
+		struct task_struct *named = cfg.layouts ? task->group_leader : task;
+		u64 comm = (u64)named + bpf_core_field_offset(struct task_struct, comm);
 		u64 now[2];
 
 		now[0] = kernel_u64(comm);
