@@ -192,7 +192,7 @@ static const struct option_row rows[] = {
 	  .commands = ON_TARGET, .type = OPT_IDS, .dest = FIELD(struct id_list, target.pids),
 	  .min = 1, .max = PID_LIMIT, .help = "these processes" },
 	{ "tid", .short_name = 't', .metavar = "TID[,TID]", .group = GROUP_TARGET,
-	  .commands = ON_SOME, .type = OPT_IDS, .dest = FIELD(struct id_list, target.tids),
+	  .commands = ON_FAULTS, .type = OPT_IDS, .dest = FIELD(struct id_list, target.tids),
 	  .min = 1, .max = PID_LIMIT, .help = "these threads" },
 	{ "name", .short_name = 'n', .metavar = "COMM[,COMM]", .group = GROUP_TARGET,
 	  .commands = ON_TARGET, .type = OPT_COMMS, .dest = FIELD(struct name_list, target.comms),

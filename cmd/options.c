@@ -27,7 +27,7 @@ static const struct conflict {
 	{ "name", PROGRAM }, { "cgroup", PROGRAM },
 	{ "json", "csv" },
 	{ "user-stacks-only", "kernel-stacks-only" },
-	{ "with", "in-kernel" }, { "with", "no-calls" },
+	{ "with", "in-kernel" }, { "with", "no-calls" }, { "with", "tid" }, { "with", "region" },
 	{ "no-stacks", "inlines" }, { "no-stacks", "debuginfod" },
 };
 /* clang-format on */
@@ -513,6 +513,10 @@ static int check(const struct parser *p)
 	if (o->stat.no_latency && (sort == STAT_BY_P50 || sort == STAT_BY_P99 ||
 				   sort == STAT_BY_MAX || sort == STAT_BY_STALL)) {
 		log_error("--sort by latency needs latencies: leave out --no-latency");
+		return -EINVAL;
+	}
+	if (o->mappings.with.n && o->common.faults != OPT_FAULTS_ALL && given(p, "pf")) {
+		log_error("--with counts the pages of all faults: leave out --pf");
 		return -EINVAL;
 	}
 	return check_stacks(p);

@@ -278,8 +278,6 @@ static int want_layouts(struct run *r)
 	r->layouts = true;
 	for (size_t i = 0; i < o->target.pids.n && !err; i++)
 		err = space__want_layout(r->space, o->target.pids.ids[i]);
-	for (size_t i = 0; i < o->target.tids.n && !err; i++)
-		err = space__want_layout(r->space, process_of(o->target.tids.ids[i]));
 	return err;
 }
 
