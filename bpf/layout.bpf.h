@@ -44,8 +44,7 @@ static __always_inline struct layout_room *layout_room(u32 by)
 }
 
 /* Put the VMA at hand, cut to what is asked for, where it belongs. Returns where that ends. */
-static __always_inline u64 layout_add(struct layout_room *room, u32 n, u64 from, u64 to,
-				      u32 by)
+static __always_inline u64 layout_add(struct layout_room *room, u32 n, u64 from, u64 to, u32 by)
 {
 	const struct vma_copy *c = &room->copy;
 	struct fs_vma *v = &room->vma[n & (FS_LAYOUT_MAX - 1)];

@@ -106,8 +106,7 @@ static __always_inline void call_layouts(struct task_struct *task, struct task_s
 	u64 other = st->call == FS_CALL_MREMAP + 1 ? mremap_other(st, ret, failed) : 0;
 
 	if (other && other < USER_END && st->call_args[2] < USER_END)
-		layout_send(task, other, other + page_align(st->call_args[2]),
-			    FS_LAYOUT_CALL);
+		layout_send(task, other, other + page_align(st->call_args[2]), FS_LAYOUT_CALL);
 	else if (!failed &&
 		 (st->call == FS_CALL_MLOCKALL + 1 || st->call == FS_CALL_MUNLOCKALL + 1))
 		layout_send_all(task);

@@ -259,13 +259,16 @@ static void prepare_stacks(struct run *r)
 		stacks__prepare_program(r->stacks, path);
 }
 
-/* Copies of stacks fill their ring in a few milliseconds, as long as others have the CPUs by turns. */
-#define NICE_WITH_STACKS (-15)
+/*
+ * Copies of stacks, and calls with what they have changed, fill their ring in a few milliseconds, as long
+ * as others have the CPUs by turns.
+ */
+#define NICE_WITH_MUCH (-15)
 
 static void take_priority(void)
 {
-	if (getpriority(PRIO_PROCESS, 0) > NICE_WITH_STACKS &&
-	    setpriority(PRIO_PROCESS, 0, NICE_WITH_STACKS))
+	if (getpriority(PRIO_PROCESS, 0) > NICE_WITH_MUCH &&
+	    setpriority(PRIO_PROCESS, 0, NICE_WITH_MUCH))
 		log_debug("no higher priority: %s", strerror(errno));
 }
 
@@ -337,7 +340,7 @@ int run__start(struct run *r)
 	result = session__start(r->session);
 	if (result)
 		return result;
-	if (r->stacks)
+	if (r->stacks || r->wants_layouts)
 		take_priority(); /* the program has been forked by now and keeps its own */
 	err = take_snapshot(r);
 	if (err && err != -ESRCH) {
