@@ -12,6 +12,7 @@
 #include "base/proc.h"
 #include "base/units.h"
 #include "commands.h"
+#include "live/whom.h"
 #include "run.h"
 
 #define DEFAULT_INTERVAL_NS 100000000ULL
@@ -125,7 +126,8 @@ static void note_seen(struct check_run *cr, __u32 pid)
 
 static int look(struct check_run *cr, __u32 pid)
 {
-	int err = stop(pid), differ;
+	bool stopped = has_stopped(pid) == 1; /* by somebody else: it stays so */
+	int err = stopped ? 0 : stop(pid), differ;
 	size_t runs;
 
 	if (!err)
@@ -143,8 +145,9 @@ static int look(struct check_run *cr, __u32 pid)
 			note_seen(cr, pid);
 		}
 	}
-	kill(pid, SIGCONT);
-	if (err == -ESRCH || err == -EBUSY || err == -EAGAIN) {
+	if (!stopped)
+		kill(pid, SIGCONT);
+	if (err == -ESRCH || err == -EPERM || err == -EBUSY || err == -EAGAIN) {
 		cr->skipped++;
 		log_info("process %u was not looked at: %s", pid, strerror(-err));
 		err = 0;
@@ -223,6 +226,11 @@ int cmd_check(const struct options *given)
 	struct session_opts opts;
 	int status;
 
+	if (in_pid_namespace()) { /* which would be stopped in the place of others */
+		log_error("check does not know processes by their numbers in this PID namespace: "
+			  "run it in the initial one");
+		return STATUS_CANNOT;
+	}
 	if (!o.common.interval_ns)
 		o.common.interval_ns = DEFAULT_INTERVAL_NS;
 	cr.sink = (struct event_sink){ &cr, on_fault, on_event, NULL };

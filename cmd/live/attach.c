@@ -55,14 +55,6 @@ bool session__by_next(const struct session *s)
 	       features__use(s->features, FEATURE_PAGE_TABLES);
 }
 
-/* Are we in another PID namespace than the events' numbers are of? PROC_PID_INIT_INO, proc_ns.h. */
-static bool in_pid_namespace(void)
-{
-	struct stat st;
-
-	return !stat("/proc/self/ns/pid", &st) && st.st_ino != 0xEFFFFFFCU;
-}
-
 static void want(struct bpf_program *prog, bool yes)
 {
 	bpf_program__set_autoload(prog, yes);

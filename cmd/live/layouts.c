@@ -12,10 +12,9 @@
 
 #include "live/session_impl.h"
 
-#define READ_BYTES  (1 << 20)
-#define MAX_READS   512 /* of one address space: each tells of 350 VMAs and more */
-#define MAX_RETRIES 8   /* of a part that could not be read, as it was being changed */
-#define USER_END    (1ULL << 63)
+#define READ_BYTES (1 << 20)
+#define MAX_READS  512 /* of one address space: each tells of 350 VMAs and more */
+#define USER_END   (1ULL << 63)
 
 /* Somebody of whom not all has been told. */
 struct rest {
@@ -25,6 +24,7 @@ struct rest {
 
 struct telling {
 	struct session *s;
+	bool all; /* in a PID namespace: a process cannot be asked for by its number */
 	__u64 to;
 	struct rest *rests;
 	size_t nrests, room;
@@ -76,7 +76,7 @@ static int take_events(struct telling *t)
 	return err;
 }
 
-/* Run tell_layout for one process, or for all. 0 or -errno. */
+/* Run tell_layout for one process, or for all (0). 0 or -errno. */
 static int tell(struct telling *t, __u32 pid, __u64 from)
 {
 	union bpf_iter_link_info info = { .task.tid = pid };
@@ -89,7 +89,7 @@ static int tell(struct telling *t, __u32 pid, __u64 from)
 	t->s->skel->bss->layout_from = from;
 	t->s->skel->bss->layout_to = t->to;
 	t->have = 0;
-	link = bpf_program__attach_iter(prog, pid ? &opts : NULL);
+	link = bpf_program__attach_iter(prog, pid && !t->all ? &opts : NULL);
 	if (!link)
 		return -errno;
 	fd = bpf_iter_create(bpf_link__fd(link));
@@ -115,18 +115,19 @@ static int tell(struct telling *t, __u32 pid, __u64 from)
 /* What was too much for one reading. */
 static int tell_rest(struct telling *t, struct rest rest)
 {
-	int err = 0, retries = 0;
+	size_t k;
+	int err;
 
-	for (int i = 0; i < MAX_READS && !err && rest.at < t->to; i++) {
+	for (int i = 0; i < MAX_READS; i++) {
 		t->nrests = 0;
 		err = tell(t, rest.pid, rest.at);
-		if (!err && t->nrests == 0)
-			return 0; /* to the end */
-		if (!err && t->rests[0].at == rest.at && ++retries > MAX_RETRIES)
-			return -EAGAIN;
-		rest = t->rests[0];
+		for (k = 0; !err && k < t->nrests && t->rests[k].pid != rest.pid; k++)
+			; /* of others, what follows has been told, or is */
+		if (err || k == t->nrests)
+			return err; /* to the end */
+		rest.at = t->rests[k].at;
 	}
-	return err;
+	return 0;
 }
 
 int session__tell_layouts(struct session *s, __u32 pid, __u64 from, __u64 to)
@@ -138,8 +139,7 @@ int session__tell_layouts(struct session *s, __u32 pid, __u64 from, __u64 to)
 
 	if (!s->opts.layouts)
 		return -EINVAL;
-	if (bpf_program__autoload(s->skel->progs.tell_pid))
-		pid = 0; /* its number here is another one */
+	t.all = bpf_program__autoload(s->skel->progs.tell_pid);
 	t.buf = malloc(READ_BYTES);
 	if (!t.buf)
 		return -ENOMEM;

@@ -246,6 +246,14 @@ bool process_is_32bit(__u32 pid)
 	return file_is_32bit(path);
 }
 
+/* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+bool in_pid_namespace(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino != 0xEFFFFFFCU;
+}
+
 bool process_has_uffd(__u32 pid)
 {
 	char path[64], to[64];

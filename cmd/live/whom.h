@@ -43,6 +43,9 @@ int program_path(const char *name, char *buf, size_t size);
 bool program_is_32bit(const char *name);
 bool process_is_32bit(__u32 pid);
 
+/* Are we in another PID namespace than the events' numbers are of? */
+bool in_pid_namespace(void);
+
 /* Has a process, or a thread, a userfaultfd open? */
 bool process_has_uffd(__u32 pid);
 
