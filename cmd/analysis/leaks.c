@@ -43,6 +43,7 @@ static void on_unmapped(void *ctx, const struct process *proc, const struct orig
 	struct leaks_group *g;
 	__u64 age;
 
+	/* while it lives: a call that was lost has given it back */
 	if (by || proc->alive || !is_leak(l, o, o->at_end, time_ns))
 		return;
 	g = groups__get(l->groups, proc, o);
@@ -50,7 +51,7 @@ static void on_unmapped(void *ctx, const struct process *proc, const struct orig
 		return;
 	age = time_ns > o->time_ns ? time_ns - o->time_ns : 0;
 	g->ended += end - start;
-	g->ended_mappings += !o->live; /* its last part */
+	g->ended_mappings += !o->live; /* once for all its parts */
 	g->ended_ever += here;
 	if (age > g->ended_oldest_ns)
 		g->ended_oldest_ns = age;
