@@ -269,12 +269,23 @@ int space__find_pages(struct space *sp, __u32 pid)
 	return err == -ENOMEM ? err : 0;
 }
 
+static bool wants_seed(const struct mm *mm)
+{
+	for (const struct origin *o = mm->origins; o; o = o->next)
+		if (o->seed)
+			return true;
+	return false;
+}
+
 int layout__pages_before(struct image *im)
 {
-	struct pagemap *pm = pagemap__open(im->p.pid, 0);
 	struct seeding s = { .pages = &im->mm->pages };
+	struct pagemap *pm;
 	int err = 0;
 
+	if (!wants_seed(im->mm)) /* it was told anew */
+		return 0;
+	pm = pagemap__open(im->p.pid, 0);
 	if (!pm)
 		return 0; /* it has gone, or must not be looked at: from now on then */
 	for (__u64 at = 0; !err && (s.vma = ranges__after(&im->mm->vmas, at)); at = s.vma->end) {
@@ -326,7 +337,7 @@ static bool populates(const struct fs_call_event *ev, const struct vma *v, bool 
 		return true;
 	switch (ev->call) {
 	case FS_CALL_MMAP:
-		return ev->args[3] & MAP_POPULATE;
+		return (ev->args[3] & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
 	case FS_CALL_MADVISE:
 		*write = ev->args[2] == ADVICE_POPULATE_WRITE;
 		return *write || ev->args[2] == ADVICE_POPULATE_READ;
