@@ -147,7 +147,7 @@ int mappings__report(struct mappings *m, const char *command, __u64 duration_ns,
 				   .interval = interval,
 				   .top = o->stat.top ? o->stat.top : DEFAULT_TOP,
 				   .notes = &note,
-				   .nnotes = m->run->resyncs ? 1 : 0 };
+				   .nnotes = m->run->resyncs || m->run->doubt };
 	struct mapping_report found;
 	int err = 0;
 

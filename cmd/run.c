@@ -21,6 +21,9 @@
 #define POLL_BUSY_MS 2
 #define POLL_IDLE_MS 10
 #define SETTLE_TIMES 50 /* that what is in doubt is asked for */
+/* Telling all anew takes long on a large machine, and may itself be why records are lost. */
+#define DOUBT_LEAST_NS 200000000ULL
+#define DOUBT_PART     10 /* of the time may go into it */
 
 /* Base regions, as the kernel side knows them, that may turn out to be one of those wanted. */
 static __u32 base_regions(__u64 wanted)
@@ -286,15 +289,19 @@ static int want_layouts(struct run *r)
 
 int run__tell_layouts(struct run *r)
 {
-	__u64 lost, from, to;
+	__u64 lost, from, to, began = clock_ns(), rest;
+	bool anew = false;
 	__u32 pid;
 	int err = 0;
 
 	if (!r->layouts)
 		return 0;
 	lost = session__lost_events(r->session);
-	if (lost != r->lost_events) {
-		r->lost_events = lost;
+	r->doubt |= lost != r->lost_events;
+	r->lost_events = lost;
+	if (r->doubt && began >= r->doubt_ns) {
+		anew = true;
+		r->doubt = false;
 		r->resyncs++;
 		space__doubt_layouts(r->space);
 	}
@@ -302,6 +309,10 @@ int run__tell_layouts(struct run *r)
 		err = session__tell_layouts(r->session, pid, from, to);
 		if (err == -ESRCH)
 			err = 0; /* it has ended */
+	}
+	if (anew) {
+		rest = DOUBT_PART * (clock_ns() - began);
+		r->doubt_ns = began + (rest > DOUBT_LEAST_NS ? rest : DOUBT_LEAST_NS);
 	}
 	return err;
 }
@@ -312,6 +323,7 @@ int run__settle(struct run *r, __u32 pid, const struct event_sink *sink)
 
 	for (int i = 0; i < SETTLE_TIMES && !err; i++) {
 		err = session__poll(r->session, 0, sink);
+		r->doubt_ns = 0; /* at once */
 		if (!err)
 			err = run__tell_layouts(r);
 		if (!err && i && space__layout_known(r->space, pid))

@@ -31,6 +31,8 @@ struct run {
 	char target[128];            /* in words */
 	bool wants_layouts, layouts; /* address spaces are kept, and begin to be told */
 	__u64 lost_events;           /* when they were last looked at */
+	bool doubt;                  /* for what was lost all are to be told anew */
+	__u64 doubt_ns;              /* not before, CLOCK_MONOTONIC */
 	__u64 resyncs;               /* how often all address spaces were told anew for that */
 };
 
