@@ -125,7 +125,7 @@ static int add_live(struct leaks *l, __u64 now_ns)
 		g->newest_ns = g->ended_newest_ns;
 	}
 	for (size_t i = 0; (p = space__image(l->o.space, i)); i++) {
-		if (!p->alive)
+		if (!p->alive || space__borrows_layout(l->o.space, p->pid))
 			continue;
 		space__count_pages(l->o.space, p->pid);
 		for (o = space__origins(l->o.space, p->pid); o; o = o->next) {

@@ -299,6 +299,12 @@ static void put_summary(struct rows *rows, const struct sums *s)
 	rows__number(rows, s->stall_ns);
 }
 
+/* Processes that share an address space (vfork) are counted once. */
+static bool is_counted(const struct touched *t, const struct process *p)
+{
+	return p->alive && !space__borrows_layout(t->o.space, p->pid);
+}
+
 /* What is mapped still joins what is no more. */
 static int add_live(struct touched *t)
 {
@@ -309,7 +315,7 @@ static int add_live(struct touched *t)
 	for (g = groups__first(t->groups); g; g = groups__next(t->groups, g))
 		g->all = g->gone;
 	for (size_t i = 0; (p = space__image(t->o.space, i)); i++) {
-		if (!p->alive)
+		if (!is_counted(t, p))
 			continue;
 		if (space__find_pages(t->o.space, p->pid))
 			return -ENOMEM;
@@ -378,7 +384,7 @@ static int put_mappings(struct touched *t, struct rows *rows)
 	int err = 0;
 
 	for (size_t i = 0; !err && (p = space__image(t->o.space, i)); i++)
-		for (o = p->alive ? space__origins(t->o.space, p->pid) : NULL; o && !err;
+		for (o = is_counted(t, p) ? space__origins(t->o.space, p->pid) : NULL; o && !err;
 		     o = o->next)
 			err = put_mapping(t, rows, p, o);
 	for (size_t i = 0; !err && i < t->ngone; i++) {

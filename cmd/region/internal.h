@@ -120,6 +120,7 @@ struct image {
 	struct thread *threads;
 	__u64 met_ns;      /* made from /proc at that time, else 0 */
 	bool complete;     /* threads that turn up were born in it: their base is 0 */
+	bool borrows;      /* mm is that of another one, too, which does not borrow it */
 	UT_hash_handle hh; /* by pid: the last image of each */
 };
 

@@ -527,6 +527,13 @@ __u32 space__mapper(struct space *sp, __u32 pid, __u64 addr)
 	return o->stack_id ? o->stack_id : MAPPER_LOST;
 }
 
+bool space__borrows_layout(struct space *sp, __u32 pid)
+{
+	const struct image *im = image__find(sp, pid);
+
+	return im && im->borrows;
+}
+
 const struct origin *space__origins(struct space *sp, __u32 pid)
 {
 	const struct image *im = image__find(sp, pid);

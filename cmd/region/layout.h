@@ -120,6 +120,9 @@ bool space__layout_known(struct space *sp, __u32 pid);
 /* The VMA that holds addr, or the next above; NULL: none. Valid until the next event. */
 const struct vma *space__vma(struct space *sp, __u32 pid, __u64 addr);
 
+/* Has a process the address space of another one, with which it is counted? */
+bool space__borrows_layout(struct space *sp, __u32 pid);
+
 /* The origins of a process that has not ended, from the last one on. */
 const struct origin *space__origins(struct space *sp, __u32 pid);
 

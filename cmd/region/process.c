@@ -125,6 +125,22 @@ static void image__share_mm(struct image *im, struct mm *mm)
 		mm->users++;
 	mm__put(im->mm);
 	im->mm = mm;
+	im->borrows = mm;
+}
+
+/* The image ends that an address space was counted for: another one that shares it takes its place. */
+static void pass_mm_on(struct space *sp, const struct image *im)
+{
+	struct image *other, *next;
+
+	if (!im->mm || im->mm->users == 1 || im->borrows)
+		return;
+	HASH_ITER (hh, sp->by_pid, other, next) {
+		if (other != im && other->mm == im->mm) {
+			other->borrows = false;
+			return;
+		}
+	}
 }
 
 /*
@@ -140,6 +156,7 @@ static void image__end(struct space *sp, struct image *im, __u64 time_ns, bool k
 		im->p.end_ns = time_ns;
 	}
 	layout__end(sp, im, time_ns);
+	pass_mm_on(sp, im);
 	for (t = im->threads; t; t = next) {
 		next = t->next;
 		thread__drop_stack(t);
@@ -148,6 +165,7 @@ static void image__end(struct space *sp, struct image *im, __u64 time_ns, bool k
 	}
 	mm__put(im->mm);
 	im->mm = NULL;
+	im->borrows = false;
 }
 
 static int images__append(struct space *sp, struct image *im)

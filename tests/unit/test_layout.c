@@ -353,6 +353,22 @@ static void test_remap_all_origins(void **state)
 	assert_int_equal(mapper_at(P, there.start + 4 * PAGE), 99);
 }
 
+/* An address space of two is one's to count, and the other's when that one ends. */
+static void test_borrows(void **state)
+{
+	begin(P);
+	fork_process(P, P + 1, CLONE_VM);
+	assert_false(space__borrows_layout(space, P));
+	assert_true(space__borrows_layout(space, P + 1));
+	exit_thread(P, P, true);
+	assert_false(space__borrows_layout(space, P + 1));
+	fork_process(P + 1, P + 2, CLONE_VM);
+	exec_process(P + 2, 0);
+	assert_false(space__borrows_layout(space, P + 1));
+	assert_false(space__borrows_layout(space, P + 2));
+	assert_false(space__borrows_layout(space, P + 3));
+}
+
 /* /proc has shown a process, and its state was told, before its birth was heard of. */
 static void test_seen_before_fork(void **state)
 {
@@ -543,6 +559,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unsure, layout_set_up, layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_shared, layout_set_up, layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_fork, layout_set_up, layout_tear_down),
+		cmocka_unit_test_setup_teardown(test_borrows, layout_set_up, layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_seen_before_fork, layout_set_up,
 						layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_ends, layout_set_up, layout_tear_down),
