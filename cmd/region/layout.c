@@ -292,6 +292,19 @@ static int meet(struct change *c, __u64 from, __u64 to)
 	return err;
 }
 
+/*
+ * It has an address space of its own by now, and is between two words of execve, or that was lost: the
+ * one that it shared stays as it was for the others.
+ */
+static void leave_shared(struct image *im, __u64 id)
+{
+	if (!im->mm || im->mm->users == 1 || !im->mm->id || im->mm->id == id || !im->borrows)
+		return;
+	mm__put(im->mm);
+	im->mm = NULL;
+	im->borrows = false;
+}
+
 int layout__event(struct space *sp, const struct fs_layout_event *ev)
 {
 	struct change c = { .sp = sp,
@@ -305,6 +318,7 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 	if (!c.im->p.alive || ev->head.time_ns < c.im->p.start_ns ||
 	    (ev->head.size - sizeof(*ev)) / sizeof(struct fs_vma) < l->n)
 		return 0;
+	leave_shared(c.im, ev->mm);
 	c.mm = image__mm(c.im);
 	if (!c.mm)
 		return -ENOMEM;

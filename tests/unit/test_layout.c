@@ -353,6 +353,32 @@ static void test_remap_all_origins(void **state)
 	assert_int_equal(mapper_at(P, there.start + 4 * PAGE), 99);
 }
 
+/* The child of a vfork is told with another address space: it is not that of its parent. */
+static void test_leaves_shared(void **state)
+{
+	struct fs_layout_event ev = { .head = { FS_EVENT_LAYOUT, 0, sizeof(ev), 0, P, P },
+				      .mm = 1,
+				      .layout = { .from = AT, .to = AT + PAGE } };
+
+	begin(P);
+	map(P, AT + PAGE, 4, 1);
+	ev.head.time_ns = ++now;
+	assert_int_equal(space__event(space, &ev.head), 0);
+	fork_process(P, P + 1, CLONE_VM);
+	assert_int_equal(mapper_at(P + 1, AT + PAGE), 1);
+	ev.head.time_ns = ++now;
+	ev.head.pid = P + 1;
+	assert_int_equal(space__event(space, &ev.head), 0);
+	assert_true(space__borrows_layout(space, P + 1));
+	ev.head.time_ns = ++now;
+	ev.mm = 2;
+	ev.layout.to = TOP;
+	assert_int_equal(space__event(space, &ev.head), 0);
+	assert_false(space__borrows_layout(space, P + 1));
+	assert_int_equal(mapper_at(P, AT + PAGE), 1);
+	assert_int_equal(mapper_at(P + 1, AT + PAGE), ~0U);
+}
+
 /* An address space of two is one's to count, and the other's when that one ends. */
 static void test_borrows(void **state)
 {
@@ -559,6 +585,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unsure, layout_set_up, layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_shared, layout_set_up, layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_fork, layout_set_up, layout_tear_down),
+		cmocka_unit_test_setup_teardown(test_leaves_shared, layout_set_up,
+						layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_borrows, layout_set_up, layout_tear_down),
 		cmocka_unit_test_setup_teardown(test_seen_before_fork, layout_set_up,
 						layout_tear_down),
