@@ -121,14 +121,18 @@ static void on_unmapped(void *ctx, const struct process *proc, const struct orig
 {
 	struct touched *t = ctx;
 	struct touched_group *g;
+	struct origin last;
 
 	if (o->live)
 		return;
+	last = *o;
+	/* as it was at the last report */
+	last.pages.anon = last.pages.here = last.pages.ever = 0;
 	if (t->o.by_mapping)
-		keep_gone(t, proc, o);
+		keep_gone(t, proc, &last);
 	g = groups__get(t->groups, proc, o);
 	if (g)
-		add_origin(&g->gone, o);
+		add_origin(&g->gone, &last);
 	(void)start;
 	(void)end;
 	(void)here;
