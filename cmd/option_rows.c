@@ -196,7 +196,7 @@ static const struct option_row rows[] = {
 	  .min = 1, .max = PID_LIMIT, .help = "these threads" },
 	{ "name", .short_name = 'n', .metavar = "COMM[,COMM]", .group = GROUP_TARGET,
 	  .commands = ON_TARGET, .type = OPT_COMMS, .dest = FIELD(struct name_list, target.comms),
-	  .max = FS_MAX_COMMS, .help = "threads of these names; * stands for any text" },
+	  .max = FS_MAX_COMMS, .help = "threads of these names, where mappings are kept processes; * is any text" },
 	{ "cgroup", .short_name = 'c', .metavar = "PATH", .group = GROUP_TARGET,
 	  .commands = ON_SOME, .type = OPT_TEXT, .dest = FIELD(const char *, target.cgroup),
 	  .help = "threads in this cgroup and those below it; PATH is its directory" },
