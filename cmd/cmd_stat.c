@@ -424,9 +424,19 @@ static int report(struct stat_run *sr, __u64 duration_ns, bool interval)
 	return err;
 }
 
+static void look(void *ctx)
+{
+	struct stat_run *sr = ctx;
+
+	if (sr->mappings)
+		mappings__look(sr->mappings);
+}
+
 static int on_interval(void *ctx, __u64 duration_ns)
 {
 	struct stat_run *sr = ctx;
+
+	look(sr);
 
 	if (!sr->reported_ns)
 		sr->reported_ns = session__start_ns(sr->run.session);
@@ -478,6 +488,7 @@ static int run_stat(struct stat_run *sr)
 		}
 	}
 	take_notes(sr);
+	sr->run.ending = look;
 	err = run__loop(&sr->run, &sr->sink, on_interval, sr);
 	end = clock_ns();
 	start = session__start_ns(sr->run.session);

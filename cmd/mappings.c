@@ -27,11 +27,31 @@ struct mappings {
 
 /* ---- stacks ----------------------------------------------------------------------------------- */
 
+/*
+ * Functions of the C library that memory is asked of: what they call inside says nothing of who wants it,
+ * and takes the room of who does.
+ */
+static bool is_allocator(const char *function)
+{
+	static const char *const names[] = { "malloc",        "calloc",         "realloc",
+					     "free",          "cfree",          "memalign",
+					     "aligned_alloc", "posix_memalign", "valloc",
+					     "reallocarray",  "__libc_malloc",  "__libc_calloc",
+					     "__libc_free",   "__libc_realloc", "dlopen" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(function, names[i]))
+			return true;
+	return false;
+}
+
 static int number_of(void *ctx, __u32 stack_id, __u32 *number)
 {
+	const struct stack *s;
 	struct mappings *m = ctx;
 
-	return stack_names__get(m->names, stacks__get(m->run->stacks, stack_id), number);
+	s = stacks__get(m->run->stacks, stack_id);
+	return stack_names__outer(m->names, s, is_allocator, number);
 }
 
 static const struct profile *profile_of(void *ctx)
@@ -50,6 +70,7 @@ static int open_analyses(struct mappings *m, const unsigned int *kinds, size_t n
 				     .older_ns = o->mappings.older_ns,
 				     .min_bytes = o->mappings.min_bytes,
 				     .max_bytes = o->mappings.max_bytes,
+				     .keep_ended = o->target.argv,
 				     .by_mapping = o->mappings.by_mapping };
 
 	if (m->names)
@@ -92,6 +113,20 @@ void mappings__free(struct mappings *m)
 		mapping_analysis(m->kinds[i])->free(m->analyses[i]);
 	stack_names__free(m->names);
 	free(m);
+}
+
+void mappings__look(struct mappings *m)
+{
+	struct process *p;
+	bool asked = false;
+
+	for (size_t i = 0; i < m->n; i++)
+		asked |= m->kinds[i] == MAPPING_TOUCHED;
+	if (!asked || m->run->o->target.all)
+		return;
+	for (size_t i = 0; (p = space__image(m->run->space, i)); i++)
+		if (p->alive && space__look_for_pages(m->run->space, p->pid))
+			log_warn("out of memory: some pages count as never touched");
 }
 
 /* ---- printing --------------------------------------------------------------------------------- */
@@ -197,7 +232,9 @@ static int report(struct mappings_run *mr, bool interval)
 {
 	struct session_counters now;
 	__u64 lost[FS_LOSS_NR], at;
-	int err = session__poll(mr->run.session, 0, &mr->sink);
+	int err;
+
+	err = session__poll(mr->run.session, 0, &mr->sink);
 
 	if (err)
 		return err;
@@ -211,9 +248,17 @@ static int report(struct mappings_run *mr, bool interval)
 	return err;
 }
 
+static void look(void *ctx)
+{
+	struct mappings_run *mr = ctx;
+
+	mappings__look(mr->mappings);
+}
+
 static int on_interval(void *ctx, __u64 duration_ns)
 {
 	(void)duration_ns;
+	look(ctx);
 	return report(ctx, true);
 }
 
@@ -224,6 +269,7 @@ static int run_mappings(struct mappings_run *mr)
 	if (status)
 		return status;
 	mr->reported_ns = session__start_ns(mr->run.session);
+	mr->run.ending = look;
 	err = run__loop(&mr->run, &mr->sink, on_interval, mr);
 	if (!err)
 		err = report(mr, mr->run.o->common.interval_ns);

@@ -18,6 +18,12 @@ struct mappings *mappings__new(struct run *r, const unsigned int *kinds, size_t 
 void mappings__free(struct mappings *m); /* NULL is fine */
 
 /*
+ * Look at what is there now, where an analysis asks for it: before what has come is taken for the last
+ * time before a report. Not at the whole machine.
+ */
+void mappings__look(struct mappings *m);
+
+/*
  * Print what each has found, in the format of the options. `command`: the command line or "".
  * lost: since the last report. 0, -ENOMEM or -EIO.
  */

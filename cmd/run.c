@@ -428,6 +428,8 @@ int run__loop(struct run *r, const struct event_sink *sink, run_tick tick, void 
 				tick_at += interval;
 		}
 	}
+	if (r->ending)
+		r->ending(ctx);
 	session__stop(r->session);
 	if (r->stacks)
 		stacks__log(r->stacks);

@@ -91,6 +91,44 @@ int stack_names__get(struct stack_names *sn, const struct stack *s, __u32 *id)
 	return err;
 }
 
+/* How many frames there are from the root to the outermost that `ends` knows. */
+static size_t outer_frames(const struct profile *p, const __u32 *frames, size_t n,
+			   bool (*ends)(const char *function))
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *name = profile__frame(p, frames[i])->name;
+
+		if (name && ends(name))
+			return i + 1;
+	}
+	return n;
+}
+
+int stack_names__outer(struct stack_names *sn, const struct stack *s,
+		       bool (*ends)(const char *function), __u32 *id)
+{
+	int err = stack_names__get(sn, s, id);
+	const __u32 *frames;
+	__u32 *some;
+	size_t n, kept;
+
+	if (err)
+		return err;
+	frames = profile__stack(sn->shown, *id, &n);
+	kept = outer_frames(sn->shown, frames, n, ends);
+	if (kept == n)
+		return 0;
+	some = malloc(kept * sizeof(*some)); /* the profile's own may move */
+	if (!some)
+		return -ENOMEM;
+	memcpy(some, frames, kept * sizeof(*some));
+	err = profile__add_stack(sn->shown, some, kept, id);
+	free(some);
+	if (!err)
+		sn->known[s ? (size_t)s->number + 1 : 0] = *id + 1;
+	return err;
+}
+
 const struct profile *stack_names__profile(const struct stack_names *sn)
 {
 	return sn->shown;

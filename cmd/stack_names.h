@@ -22,6 +22,13 @@ void stack_names__free(struct stack_names *sn); /* NULL is fine */
 /* The number that a stack has in the profile; s NULL: it was lost. 0 or -ENOMEM. */
 int stack_names__get(struct stack_names *sn, const struct stack *s, __u32 *id);
 
+/*
+ * The same without what the outermost function that `ends` knows has called: from that one on. What is
+ * given for a stack is kept: `ends` is to be the same one each time.
+ */
+int stack_names__outer(struct stack_names *sn, const struct stack *s,
+		       bool (*ends)(const char *function), __u32 *id);
+
 /* It lives as long as sn. */
 const struct profile *stack_names__profile(const struct stack_names *sn);
 

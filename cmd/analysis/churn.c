@@ -19,6 +19,7 @@
 #define ADVICE_CYCLES   10
 #define ADVICE_PER_S    2.0
 #define ADVICE_FAULTS_S 100.0
+#define ADVICE_STALL    0.01 /* of the time: it has to be worth it */
 #define SHORT_LIFE_NS   1000000000ULL
 
 /* What dynamic threshold of glibc goes up to: DEFAULT_MMAP_THRESHOLD_MAX of malloc.c, 64 bits. */
@@ -273,12 +274,14 @@ static void advise(const struct churn *c, const struct churn_group *g, double se
 		   size_t size)
 {
 	bool often = g->cycles >= ADVICE_CYCLES && g->cycles / seconds >= ADVICE_PER_S;
-	bool dear = g->faults / seconds >= ADVICE_FAULTS_S;
+	bool dear = g->faults / seconds >= ADVICE_FAULTS_S &&
+		    g->stall_ns / 1e9 / seconds >= ADVICE_STALL;
 	bool short_lived = g->cycles && g->life_ns / g->cycles < SHORT_LIFE_NS;
 
 	buf[0] = '\0';
 	if (g->lazy && g->releases >= ADVICE_CYCLES && 2 * g->again > g->released &&
-	    g->again_faults / seconds >= ADVICE_FAULTS_S)
+	    g->again_faults / seconds >= ADVICE_FAULTS_S &&
+	    g->again_ns / 1e9 / seconds >= ADVICE_STALL)
 		advise_free(g, buf, size);
 	else if (!often || !dear || !short_lived)
 		return;

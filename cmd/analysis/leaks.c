@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Mappings and growth of the heap that stay: by the place that made them, since when, and how much of
- * them has been touched. What was there before the trace, and what execve maps, is none.
+ * them has been touched. What was there before the trace, what execve maps, and private mappings of
+ * files, such as libraries, are none.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,8 +32,9 @@ struct leaks {
 
 static bool is_leak(const struct leaks *l, const struct origin *o, __u64 bytes, __u64 now_ns)
 {
-	return o->kind == ORIGIN_CALL && !o->inherited && bytes >= l->o.min_bytes &&
-	       (!l->o.max_bytes || bytes <= l->o.max_bytes) && now_ns >= o->time_ns + l->o.older_ns;
+	return o->kind == ORIGIN_CALL && !o->inherited && o->region != FS_REGION_FILE &&
+	       bytes >= l->o.min_bytes && (!l->o.max_bytes || bytes <= l->o.max_bytes) &&
+	       now_ns >= o->time_ns + l->o.older_ns;
 }
 
 /* What a process has when it ends, it has not given back. */
@@ -44,7 +46,7 @@ static void on_unmapped(void *ctx, const struct process *proc, const struct orig
 	__u64 age;
 
 	/* while it lives: a call that was lost has given it back */
-	if (by || proc->alive || !is_leak(l, o, o->at_end, time_ns))
+	if (by || proc->alive || !l->o.keep_ended || !is_leak(l, o, o->at_end, time_ns))
 		return;
 	g = groups__get(l->groups, proc, o);
 	if (!g)

@@ -26,6 +26,7 @@ struct mapping_opts {
 	struct mapping_stacks stacks;
 	__u64 older_ns;             /* leaks: not what is younger */
 	__u64 min_bytes, max_bytes; /* leaks: of a mapping; max 0: no limit */
+	bool keep_ended;            /* leaks: what processes had when they ended counts */
 	bool by_mapping;            /* touched: a row for each mapping, not for each stack */
 };
 

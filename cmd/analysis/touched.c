@@ -321,7 +321,7 @@ static int add_live(struct touched *t)
 	for (size_t i = 0; (p = space__image(t->o.space, i)); i++) {
 		if (!is_counted(t, p))
 			continue;
-		if (space__find_pages(t->o.space, p->pid))
+		if (space__count_found(t->o.space, p->pid))
 			return -ENOMEM;
 		space__count_pages(t->o.space, p->pid);
 		for (o = space__origins(t->o.space, p->pid); o; o = o->next) {

@@ -45,14 +45,15 @@ static void size_rings(struct session *s, struct fs_config *cfg)
 		cfg->shards *= 2;
 	/* a program can make 650,000 calls a second: 5 ms of them in the default 4 MiB on 2 CPUs */
 	s->control_bytes = 65536;
-	if (s->opts.stacks) /* until tables are compiled stacks are copied: 2 KiB a fault */
+	/* until tables are compiled stacks are copied, 2 KiB a fault; a whole layout is as large */
+	if (s->opts.stacks || s->opts.layouts)
 		budget *= 2;
 	else if (!s->opts.calls)
 		budget /= 8;
 	else
 		budget /= 2;
 	while (s->control_bytes * 2 * cfg->shards <= budget &&
-	       s->control_bytes < (s->opts.stacks ? 16 : 8) * MIB)
+	       s->control_bytes < (s->opts.stacks || s->opts.layouts ? 16 : 8) * MIB)
 		s->control_bytes *= 2;
 }
 

@@ -68,6 +68,7 @@ struct mm {
 	/* where layouts are told: */
 	struct ranges vmas; /* struct vma */
 	struct pages pages;
+	struct ranges found; /* struct range: see space__look_for_pages() */
 	struct origin *origins;
 	__u64 id; /* fs_layout_event.mm */
 	__u64 start_brk;

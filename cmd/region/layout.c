@@ -507,6 +507,7 @@ void layout__free(struct mm *mm)
 	while (mm->origins)
 		origin__free(mm, mm->origins);
 	ranges__free(&mm->vmas);
+	ranges__free(&mm->found);
 	pages__free(&mm->pages);
 	free(mm->early);
 }

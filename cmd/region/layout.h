@@ -127,10 +127,12 @@ bool space__borrows_layout(struct space *sp, __u32 pid);
 const struct origin *space__origins(struct space *sp, __u32 pid);
 
 /*
- * Anonymous pages of a process that are there, by /proc/PID/pagemap, and no fault and no call has told
- * of: they count as populated. 0 or -ENOMEM.
+ * Look for anonymous pages of a process that are there, by /proc/PID/pagemap, and no fault and no call
+ * has told of so far. Those of which that is so still when space__count_found() is called, after what
+ * has come meanwhile was applied, count as populated. 0 or -ENOMEM.
  */
-int space__find_pages(struct space *sp, __u32 pid);
+int space__look_for_pages(struct space *sp, __u32 pid);
+int space__count_found(struct space *sp, __u32 pid);
 
 /* Complete what is counted from the page sets: anon, here, ever. Of all origins of a process. */
 void space__count_pages(struct space *sp, __u32 pid);

@@ -239,34 +239,70 @@ static int seed_run(void *ctx, __u64 start, __u64 end, const struct page_facts *
 	return err;
 }
 
-/*
- * Pages that are there and have not been told of: what the kernel writes for somebody it may fault in
- * by itself (get_user_pages), and khugepaged fills holes. Only anonymous ones: of files the kernel maps
- * pages around a fault.
- */
-static int seed_anon(void *ctx, __u64 start, __u64 end, const struct page_facts *facts)
+static int look_run(void *ctx, __u64 start, __u64 end, const struct page_facts *facts)
 {
-	return facts->flags & PAGE_ANON ? seed_run(ctx, start, end, facts) : 0;
+	struct range found = { start, end };
+	struct mm *mm = ctx;
+
+	if (!(facts->flags & PAGE_ANON) ||
+	    pages__count(&mm->pages, PAGES_ANON, start, end) == (end - start) / PAGE)
+		return 0;
+	return ranges__add(&mm->found, &found);
 }
 
-int space__find_pages(struct space *sp, __u32 pid)
+int space__look_for_pages(struct space *sp, __u32 pid)
 {
 	struct image *im = image__find(sp, pid);
-	struct seeding s = { .later = true };
+	const struct vma *v;
 	struct pagemap *pm;
 	int err = 0;
 
-	if (!im || !im->mm || !im->mm->known)
+	if (!im || !im->p.alive || !im->mm || !im->mm->known || im->borrows)
 		return 0;
 	pm = pagemap__open(pid, 0);
 	if (!pm)
 		return 0;
-	s.pages = &im->mm->pages;
-	for (__u64 at = 0; !err && (s.vma = ranges__after(&im->mm->vmas, at)); at = s.vma->end)
-		if (s.vma->origin)
-			err = pagemap__walk(pm, s.vma->start, s.vma->end, seed_anon, &s);
+	ranges__free(&im->mm->found);
+	im->mm->found.size = sizeof(struct range);
+	for (__u64 at = 0; !err && (v = ranges__after(&im->mm->vmas, at)); at = v->end)
+		if (v->origin)
+			err = pagemap__walk(pm, v->start, v->end, look_run, im->mm);
 	pagemap__close(pm);
 	return err == -ENOMEM ? err : 0;
+}
+
+/*
+ * What the kernel writes for somebody it may fault in by itself (get_user_pages), and khugepaged fills
+ * holes. Only anonymous pages: of files the kernel maps pages around a fault.
+ */
+static int count_found(struct mm *mm, __u64 start, __u64 end)
+{
+	const struct page_facts anon = { .flags = PAGE_PRESENT | PAGE_ANON };
+	struct seeding s = { .pages = &mm->pages, .later = true };
+	int err = 0;
+
+	for (__u64 at = start; !err && (s.vma = ranges__after(&mm->vmas, at)); at = s.vma->end) {
+		if (s.vma->start >= end)
+			break;
+		if (s.vma->origin)
+			err = seed_run(&s, s.vma->start > start ? s.vma->start : start,
+				       s.vma->end < end ? s.vma->end : end, &anon);
+	}
+	return err;
+}
+
+int space__count_found(struct space *sp, __u32 pid)
+{
+	struct image *im = image__find(sp, pid);
+	const struct range *r;
+	int err = 0;
+
+	if (!im || !im->mm)
+		return 0;
+	for (__u64 at = 0; !err && (r = ranges__after(&im->mm->found, at)); at = r->end)
+		err = count_found(im->mm, r->start, r->end);
+	ranges__free(&im->mm->found);
+	return err;
 }
 
 static bool wants_seed(const struct mm *mm)
