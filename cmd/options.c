@@ -519,6 +519,11 @@ static int check(const struct parser *p)
 		log_error("--with counts the pages of all faults: leave out --pf");
 		return -EINVAL;
 	}
+	if (o->mappings.max_bytes && o->mappings.min_bytes > o->mappings.max_bytes) {
+		log_error(
+			"no mapping is at least --min-size and at most --max-size: choose others");
+		return -EINVAL;
+	}
 	return check_stacks(p);
 }
 
