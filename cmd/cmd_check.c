@@ -155,7 +155,10 @@ static int look(struct check_run *cr, __u32 pid)
 	return err;
 }
 
-/* A process that lives and is known, any of them. 0: there is none. */
+/*
+ * A process that lives and of which something is known, any of them: what is in doubt, as when records
+ * are lost again and again, settles when it stands still. 0: there is none.
+ */
 static __u32 choose(struct check_run *cr)
 {
 	__u32 chosen = 0, own = getpid();
@@ -163,8 +166,7 @@ static __u32 choose(struct check_run *cr)
 	size_t n = 0;
 
 	for (size_t i = 0; (p = space__image(cr->run.space, i)); i++) {
-		if (!p->alive || p->pid == own || !space__layout_known(cr->run.space, p->pid) ||
-		    !space__vma(cr->run.space, p->pid, 0))
+		if (!p->alive || p->pid == own || !space__vma(cr->run.space, p->pid, 0))
 			continue;
 		if (!(rand_r(&cr->seed) % ++n))
 			chosen = p->pid;
