@@ -19,7 +19,8 @@
 static const char *const about =
 	"Watches page faults and the calls that shape an address space (mmap, munmap, brk and the "
 	"like) as they happen, in every process or in those you name, and tells which memory "
-	"regions fault, why, how often and how long it takes.";
+	"regions fault, why, how often and how long it takes, who maps memory, how much of it is "
+	"used, and what is given back again and again.";
 
 static const char *const needs =
 	"Needs Linux 6.1 or newer with BTF, and root or the capabilities CAP_BPF, CAP_PERFMON and "
@@ -398,8 +399,8 @@ void manual__page(FILE *f)
 		roff_item(f, number, statuses[i].meaning);
 	}
 	fputs(".PP\n", f);
-	roff_text(f,
-		  "Where a PROGRAM was run and tracing went well, the status is that of PROGRAM.");
+	roff_text(f, "A check that found a difference ends with 1. Where a PROGRAM was run and "
+		     "tracing went well, the status is that of PROGRAM.");
 	page_examples(f);
 	fputs(".SH \"SEE ALSO\"\n.BR perf\\-trace (1),\n.BR bpftrace (8),\n.BR mmap (2),\n"
 	      ".BR brk (2),\n.BR getrusage (2),\n.BR proc (5),\n.BR capabilities (7)\n",
