@@ -18,7 +18,9 @@ FLAME = ["flame", "-o", "/dev/null"]
 MODES = {"stream": [*STAT, "-a"], "in-kernel": [*STAT, "-a", "--in-kernel"],
          "no-latency": [*STAT, "-a", "--no-latency"], "process": [*STAT, "-p", str(os.getpid())],
          "stacks": [*FLAME, "-a"], "stacks-latency": [*FLAME, "-a", "--weight", "stall"],
-         "stacks-calls": [*FLAME, "-p", str(os.getpid()), "--mapper", "prefix"]}
+         "stacks-calls": [*FLAME, "-p", str(os.getpid()), "--mapper", "prefix"],
+         "layouts": ["churn", "-j", "-a", "--no-stacks"],
+         "layouts-stacks": [*STAT, "-a", "--with", "touched"]}
 
 
 def this_kernel():
