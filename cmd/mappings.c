@@ -196,6 +196,8 @@ int mappings__report(struct mappings *m, const char *command, __u64 duration_ns,
 		rep.analysis = a->name;
 		rep.summary = found.summary;
 		rep.rows = found.rows;
+		if (o->common.format != FORMAT_TEXT) /* which says what it leaves out */
+			rows__cut(found.rows, o->stat.top);
 		err = print(m, &rep, i || o->mappings.with.n);
 		rows__free(found.summary);
 		rows__free(found.rows);

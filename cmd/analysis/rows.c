@@ -13,6 +13,7 @@ struct rows {
 	struct row_cell *cells; /* as they were appended */
 	size_t ncells, room;
 	size_t *order; /* which row stands where; has room for as many as cells has */
+	size_t most;   /* rows that count, 0: all */
 	int err;
 };
 
@@ -222,7 +223,14 @@ size_t rows__ncolumns(const struct rows *rows)
 
 size_t rows__count(const struct rows *rows)
 {
-	return rows->ncells / rows->ncolumns;
+	size_t n = rows->ncells / rows->ncolumns;
+
+	return rows->most && n > rows->most ? rows->most : n;
+}
+
+void rows__cut(struct rows *rows, size_t n)
+{
+	rows->most = n;
 }
 
 const struct row_column *rows__column(const struct rows *rows, size_t column)

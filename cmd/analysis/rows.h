@@ -101,6 +101,9 @@ const struct row_cell *rows__cell(const struct rows *rows, size_t row, size_t co
  */
 int rows__sort(struct rows *rows, size_t column, bool descending);
 
+/* Rows beyond the first n, as they are sorted, count no more; 0: all do. */
+void rows__cut(struct rows *rows, size_t n);
+
 /*
  * The number of rows that a table of at most `top` (0: all) shows. sums[] has a cell for each
  * column: those with `sum` get the sum of the rows beyond, at most 2^64 - 1, of what is known.
