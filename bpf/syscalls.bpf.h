@@ -126,12 +126,14 @@ static const u8 compat_calls[] = {
 /* enum fs_call + 1 of a native system call number, 0: not one of ours. */
 static __always_inline u32 call_of_number(u64 nr)
 {
+	asm volatile("" : "+r"(nr)); /* what is checked is what is used, on Linux 6.1 too */
 	return nr < sizeof(native_calls) ? native_calls[nr] : 0;
 }
 
 /* The same for a 32-bit task; COMPAT_*: that needs more than a number. */
 static __always_inline u32 call_of_compat_number(u64 nr)
 {
+	asm volatile("" : "+r"(nr));
 	return nr < sizeof(compat_calls) ? compat_calls[nr] : 0;
 }
 
