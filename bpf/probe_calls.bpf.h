@@ -152,15 +152,6 @@ static __always_inline u32 call_layout(struct task_struct *task, struct task_sta
 	return sizeof(struct fs_layout) + n * sizeof(struct fs_vma);
 }
 
-/* What a call did, when it returns. */
-struct call_end {
-	s64 ret;
-	u32 min_flt, maj_flt;
-	u32 region_id, region;
-	u32 stack_id;
-	bool failed;
-};
-
 static __always_inline void call_fill(struct task_struct *task, struct task_state *st,
 				      struct fs_call_event *ev, const struct call_end *end)
 {
@@ -214,37 +205,39 @@ static __noinline int call_send_layout(struct task_struct *task, struct task_sta
 static __always_inline void call_end(struct task_struct *task, struct task_state *st, s64 ret)
 {
 	struct mm_struct *mm = task->mm;
-	struct call_end end = { .ret = ret };
+	struct call_end *end = &st->call_end;
 	struct fs_call_event *ev;
 	struct vma_slot *slot;
 	void *rb = control_ring();
 	u32 addr;
 	u64 at;
 
+	__builtin_memset(end, 0, sizeof(*end));
+	end->ret = ret;
 	if (cfg.probe && st->call_compat && st->call_result && !ret &&
 	    !bpf_probe_read_user(&addr, sizeof(addr), (void *)st->call_result))
-		end.ret = addr;
+		end->ret = addr;
 #if defined(__TARGET_ARCH_arm64)
 	if (st->call_compat && (u64)ret < (u64)-4095L) /* its sign was extended */
-		end.ret = (u32)end.ret;
+		end->ret = (u32)end->ret;
 #endif
-	end.failed = call_failed(st, end.ret);
+	end->failed = call_failed(st, end->ret);
 	if (st->call == FS_CALL_IO_SETUP + 1)
-		ring_arg(st, end.failed);
-	end.min_flt = task->min_flt - st->seen_min - st->call_min;
-	end.maj_flt = task->maj_flt - st->seen_maj - st->call_maj;
-	at = populated_at(st, end.ret);
-	if ((end.min_flt || end.maj_flt) && at && !end.failed) {
+		ring_arg(st, end->failed);
+	end->min_flt = task->min_flt - st->seen_min - st->call_min;
+	end->maj_flt = task->maj_flt - st->seen_maj - st->call_maj;
+	at = populated_at(st, end->ret);
+	if ((end->min_flt || end->maj_flt) && at && !end->failed) {
 		if (cfg.late && st->pending && was_counted(task, st))
 			fault_late(task, st);                    /* its VMA may be forgotten now */
 		slot = slot_at(st, region_at(task, st, mm, at)); /* sent before this event */
-		end.region_id = slot->region_id;
-		end.region = slot->region;
+		end->region_id = slot->region_id;
+		end->region = slot->region;
 	}
 	if (cfg.stacks)
-		end.stack_id = stack_take(0, false);
+		end->stack_id = stack_take(0, false);
 	if (cfg.layouts) {
-		call_send_layout(task, st, &end);
+		call_send_layout(task, st, end);
 		return;
 	}
 	ev = rb ? bpf_ringbuf_reserve(rb, sizeof(*ev), 0) : NULL;
@@ -254,7 +247,7 @@ static __always_inline void call_end(struct task_struct *task, struct task_state
 		return;
 	}
 	head_init(&ev->head, FS_EVENT_CALL, sizeof(*ev));
-	call_fill(task, st, ev, &end);
+	call_fill(task, st, ev, end);
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 }
 

@@ -31,6 +31,15 @@ struct pmd_cache {
 	u64 table;
 };
 
+/* What a call did, when it returns: not on the stack, of which Linux 6.1 has little. */
+struct call_end {
+	s64 ret;
+	u32 min_flt, maj_flt;
+	u32 region_id, region;
+	u32 stack_id;
+	bool failed;
+};
+
 /*
  * What is known of a thread. A fault clears 4 KiB of memory, which drives other lines out of the
  * nearest cache: what every fault touches stands together, at the beginning.
@@ -85,6 +94,7 @@ struct task_state {
 	u64 call_bytes; /* of what shmdt or io_destroy will unmap */
 	u32 call;       /* enum fs_call + 1, 0: none */
 	u32 call_compat;
+	struct call_end call_end;
 	u64 call_result; /* user address of a 32-bit result, 0: it is returned */
 };
 
