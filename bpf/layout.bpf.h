@@ -18,6 +18,16 @@
 #define PAGE_BYTES (1UL << PAGE_SHIFT)
 #define LAYOUT_AT  __builtin_offsetof(struct fs_layout_event, layout)
 
+/* Somebody's address space, told from an address on. */
+struct layout_tell {
+	u64 mm;
+	u64 image;
+	u64 at, to;
+	u32 pid, tid;
+	u32 flags; /* of the next event: WHOLE is of the first alone */
+	u32 failed;
+};
+
 /* Room for an event, or for a call that a layout follows: from its beginning on. */
 struct layout_room {
 	char call[sizeof(struct fs_call_event) - LAYOUT_AT];
@@ -29,6 +39,7 @@ struct layout_room {
 	struct mm_copy mm;
 	struct fs_file_key file;
 	u64 start_brk;
+	struct layout_tell tell; /* not on the stack, of which Linux 6.1 has little */
 };
 
 struct {
@@ -145,16 +156,6 @@ static __always_inline u64 task_mm(struct task_struct *task)
 	return kernel_u64((u64)task + bpf_core_field_offset(struct task_struct, mm));
 }
 
-/* Somebody's address space, told from an address on. */
-struct layout_tell {
-	u64 mm;
-	u64 image;
-	u64 at, to;
-	u32 pid, tid;
-	u32 flags; /* of the next event: WHOLE is of the first alone */
-	u32 failed;
-};
-
 /* Read the next part into the caller's room. Returns the event's size, 0: there is nothing. */
 static __always_inline u32 layout_part(struct layout_tell *t, struct layout_room *room, u32 by)
 {
@@ -177,11 +178,16 @@ static __always_inline u32 layout_part(struct layout_tell *t, struct layout_room
 	return ev->head.size;
 }
 
-static long layout_send_part(u32 i, struct layout_tell *t)
+static long layout_send_part(u32 i, void *ctx)
 {
 	struct layout_room *room = layout_room(BY_EVENT);
-	u32 size = room ? layout_part(t, room, BY_EVENT) : 0;
+	struct layout_tell *t;
+	u32 size;
 
+	if (!room)
+		return 1;
+	t = &room->tell;
+	size = layout_part(t, room, BY_EVENT);
 	if (size < sizeof(room->event) || size > sizeof(room->event) + sizeof(room->vma) ||
 	    !control_send(&room->event, size)) {
 		t->failed = 1;
@@ -193,15 +199,23 @@ static long layout_send_part(u32 i, struct layout_tell *t)
 /* Send the state of [from, to) in events of its own. */
 static __noinline int layout_send(struct task_struct *task, u64 from, u64 to, u32 flags)
 {
-	struct layout_tell t = { .mm = task_mm(task), .at = from, .to = to };
+	struct layout_room *room = layout_room(BY_EVENT);
+	struct layout_tell *t;
 
-	if (!t.mm)
+	if (!room)
 		return 0;
-	t.image = task_image(task);
-	t.pid = task->tgid;
-	t.tid = task->pid;
-	t.flags = flags;
-	bpf_loop(LAYOUT_CALLS, layout_send_part, &t, 0);
+	t = &room->tell;
+	t->mm = task_mm(task);
+	if (!t->mm)
+		return 0;
+	t->image = task_image(task);
+	t->at = from;
+	t->to = to;
+	t->pid = task->tgid;
+	t->tid = task->pid;
+	t->flags = flags;
+	t->failed = 0;
+	bpf_loop(LAYOUT_CALLS, layout_send_part, NULL, 0);
 	return 0;
 }
 
