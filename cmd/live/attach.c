@@ -465,7 +465,7 @@ const char *session__attached(const struct session *s, char *buf, size_t size)
 	return buf;
 }
 
-static __u64 recursion_misses(struct session *s)
+__u64 session__missed(const struct session *s)
 {
 	struct bpf_prog_info info;
 	struct bpf_program *prog;
@@ -518,7 +518,7 @@ void session__stop(struct session *s)
 	s->events_counted = perf_list__count(&s->minors) + perf_list__count(&s->majors);
 	perf_list__close(&s->minors);
 	perf_list__close(&s->majors);
-	s->recursion = recursion_misses(s);
+	s->recursion = session__missed(s);
 	for (size_t i = 0; i < s->nlinks; i++)
 		bpf_link__destroy(s->links[i]);
 	s->nlinks = 0;

@@ -461,7 +461,8 @@ __u64 session__lost_events(const struct session *s)
 
 	for (__u32 cpu = 0; cpu < s->ncpus; cpu++)
 		sum += stream__cpu(s->stream, cpu)->lost[FS_LOSS_CTL_RING];
-	return sum;
+	/* a kernel that preempts programs skips them for other tasks meanwhile: Linux 7 */
+	return sum + session__missed(s);
 }
 
 void session__counters(struct session *s, struct session_counters *out)

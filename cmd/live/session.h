@@ -142,7 +142,7 @@ struct session_counters {
 };
 void session__counters(struct session *s, struct session_counters *out);
 
-/* Control events that found no room, since the start. */
+/* Control events that found no room, or that a program was not run for, since the start. */
 __u64 session__lost_events(const struct session *s);
 
 /* Takes what a cell has counted since it was last delivered. */

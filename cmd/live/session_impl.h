@@ -70,6 +70,9 @@ int session__attach_link(struct session *s, struct bpf_program *prog);
 /* Attach to the mapping calls, if they are asked for. 0 or -errno. */
 int session__attach_calls(struct session *s);
 
+/* How often programs were skipped because one was running on that CPU, since they were loaded. */
+__u64 session__missed(const struct session *s);
+
 /* Are the beginnings of calls left out? */
 bool session__calls_alone(const struct session *s);
 
