@@ -120,8 +120,8 @@ static __always_inline u64 mremap_other(const struct task_state *st, s64 ret, bo
 }
 
 /* The range that a call has, or may have, changed; *to == 0: none. */
-static __always_inline void call_range(struct task_state *st, s64 ret, bool failed, u64 *from,
-				       u64 *to)
+static __always_inline void call_range(struct mm_struct *mm, struct task_state *st, s64 ret,
+				       bool failed, u64 *from, u64 *to)
 {
 	u64 at = st->call_args[0], bytes = 0, brk = st->call_brk;
 
@@ -137,8 +137,9 @@ static __always_inline void call_range(struct task_state *st, s64 ret, bool fail
 			bytes = st->call_args[2];
 		break;
 	case FS_CALL_BRK:
-		if (cfg.calls_alone) { /* brk(0) asks where it is */
-			bytes = st->call_args[0] ? PAGE_BYTES : 0;
+		if (cfg.calls_alone) { /* where it was is not known: all of the heap */
+			at = page_align(KERNEL_READ(mm, start_brk));
+			bytes = page_align(ret) > at ? page_align(ret) - at : PAGE_BYTES;
 			break;
 		}
 		at = page_align(ret < brk ? ret : brk);

@@ -25,7 +25,7 @@ struct layout_tell {
 	u64 at, to;
 	u32 pid, tid;
 	u32 flags; /* of the next event: WHOLE is of the first alone */
-	u32 failed;
+	u32 pad;
 };
 
 /* Room for an event, or for a call that a layout follows: from its beginning on. */
@@ -38,7 +38,6 @@ struct layout_room {
 	struct vma_slot slot;
 	struct mm_copy mm;
 	struct fs_file_key file;
-	u64 start_brk;
 	struct layout_tell tell; /* not on the stack, of which Linux 6.1 has little */
 };
 
@@ -78,8 +77,8 @@ static __always_inline u64 layout_add(struct layout_room *room, u32 n, u64 from,
 }
 
 /*
- * One VMA or one gap from `at` on. Returns where it ends, LAYOUT_NONE: it cannot be read. Not part of the loop
- * around it: the compiler would take what another kernel has not got out of its condition.
+ * One VMA or one gap from `at` on. Returns where it ends, LAYOUT_NONE: it cannot be read. Not part of the
+ * loop around it: the compiler would take what another kernel has not got out of its condition.
  */
 __noinline u64 layout_step(u64 mm, u64 at, u32 by, u32 seq)
 {
@@ -189,10 +188,8 @@ static long layout_send_part(u32 i, void *ctx)
 	t = &room->tell;
 	size = layout_part(t, room, BY_EVENT);
 	if (size < sizeof(room->event) || size > sizeof(room->event) + sizeof(room->vma) ||
-	    !control_send(&room->event, size)) {
-		t->failed = 1;
+	    !control_send(&room->event, size))
 		return 1;
-	}
 	return t->at >= t->to;
 }
 
@@ -214,7 +211,6 @@ static __noinline int layout_send(struct task_struct *task, u64 from, u64 to, u3
 	t->pid = task->tgid;
 	t->tid = task->pid;
 	t->flags = flags;
-	t->failed = 0;
 	bpf_loop(LAYOUT_CALLS, layout_send_part, NULL, 0);
 	return 0;
 }
@@ -249,7 +245,7 @@ int tell_layout(struct bpf_iter__task *ctx)
 	    (cfg.target == FS_TARGET_TASKS && !is_member(task)))
 		return 0;
 	t.mm = task_mm(task);
-	t.image = KERNEL_READ(task, group_leader, start_time) + KERNEL_READ(task, self_exec_id);
+	t.image = task_image(task);
 	t.pid = t.tid = task->tgid;
 	t.flags = t.at ? 0 : FS_LAYOUT_WHOLE;
 	for (u32 i = 0; i < LAYOUT_WRITES && t.mm && t.at < t.to; i++) {

@@ -132,10 +132,7 @@ static __always_inline u32 call_layout(struct task_struct *task, struct task_sta
 	u32 n;
 
 	call_layouts(task, st, ret, failed);
-	call_range(st, ret, failed, &from, &to);
-	if (cfg.calls_alone &&
-	    st->call == FS_CALL_BRK + 1) /* where it was is not known: all of it */
-		from = page_align(room->start_brk);
+	call_range(task->mm, st, ret, failed, &from, &to);
 	/* how much was taken away is not known, or less than was: all that is free there */
 	if (takes_to_gap(st, failed) &&
 	    !maple_walk(tree_root((void *)task_mm(task)), gap_at(st, from, ret), &last))
@@ -185,8 +182,6 @@ static __noinline int call_send_layout(struct task_struct *task, struct task_sta
 		return 0;
 	if (st->call == FS_CALL_SHMAT + 1 || st->call == FS_CALL_IO_SETUP + 1)
 		st->call_bytes = call_bytes(task->mm, st, end->ret, end->failed);
-	if (cfg.calls_alone && st->call == FS_CALL_BRK + 1)
-		room->start_brk = KERNEL_READ(task->mm, start_brk);
 	size = call_layout(task, st, room, end->ret, end->failed);
 	ev = (void *)room;
 	head_init_at(&ev->head, FS_EVENT_CALL, sizeof(*ev) + size,
