@@ -215,14 +215,16 @@ static void do_pkey_mprotect(unsigned int n)
 	size_t len = 6 * truth.page;
 	char *mem = n ? truth_anon(6) : NULL;
 
+	say("mmap", !!n, 0, n ? (long long)len : 0);
+	if (n && lacks(syscall(SYS_pkey_mprotect, mem + 1, len, RW, -1), "pkey_mprotect"))
+		return;
 	for (unsigned int i = 0; i < n; i++) {
 		check(!syscall(SYS_pkey_mprotect, mem, len, i & 1 ? RW : PROT_READ, -1),
 		      "pkey_mprotect");
 		check(syscall(SYS_pkey_mprotect, mem + 1, len, RW, -1) == -1,
 		      "pkey_mprotect of an odd address");
 	}
-	say("mmap", !!n, 0, n ? (long long)len : 0);
-	say("pkey_mprotect", 2LL * n, n, (long long)n * len);
+	say("pkey_mprotect", 2LL * n + !!n, n + !!n, (long long)n * len);
 }
 
 static void do_mbind(unsigned int n)

@@ -149,6 +149,7 @@ def beside_strace():
 AT, FD = "AT", "FD"
 ARGUMENTS = {
     "pkey_mprotect": [
+        ("pkey_mprotect", (AT, 6 * PAGE, "PROT_READ|PROT_WRITE", -1), "EINVAL"),
         ("pkey_mprotect", (AT, 6 * PAGE, "PROT_READ", -1), 0),
         ("pkey_mprotect", (AT, 6 * PAGE, "PROT_READ|PROT_WRITE", -1), "EINVAL"),
         ("pkey_mprotect", (AT, 6 * PAGE, "PROT_READ|PROT_WRITE", -1), 0),
