@@ -15,13 +15,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-/* Of headers that are older than the calls */
-#ifndef SYS_map_shadow_stack
-#define SYS_map_shadow_stack 453 /* Linux 6.6 */
-#endif
-#ifndef SYS_mseal
-#define SYS_mseal 462 /* Linux 6.10 */
-#endif
+#include "later_calls.h"
 
 #define PAGES   64
 #define THREADS 2

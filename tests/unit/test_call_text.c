@@ -27,14 +27,7 @@
 
 #include "output/call_text.h"
 #include "output/flags.h"
-
-/* Of headers that are older than the calls: include/uapi/asm-generic/unistd.h, syscall_64.tbl */
-#ifndef SYS_map_shadow_stack
-#define SYS_map_shadow_stack 453 /* Linux 6.6 */
-#endif
-#ifndef SYS_mseal
-#define SYS_mseal 462 /* Linux 6.10 */
-#endif
+#include "../truth/later_calls.h"
 
 #define TRACED                                                                                    \
 	"trace=mmap,munmap,brk,mremap,mprotect,madvise,mlock,mlock2,munlock,mlockall,munlockall," \

@@ -170,7 +170,7 @@ ARGUMENTS = {
     "process_madvise": 2 * [
         ("process_madvise", (FD, AT, 1, "MADV_COLD", 0), 5 * PAGE),
         ("process_madvise", (FD, AT, 1, "MADV_COLD", 1), "EINVAL")],
-    "aio": [call for n in (1, 2) for call in (
+    "aio": [("io_setup", (0, AT), "EINVAL")] + [call for n in (1, 2) for call in (
         ("io_setup", (n, AT, AT), 0), ("io_setup", (1, AT), "EFAULT"),
         ("io_destroy", (AT,), 0), ("io_destroy", (AT,), "EINVAL"))],
     "prctl": 2 * [
