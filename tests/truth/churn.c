@@ -78,15 +78,20 @@ static __attribute__((noinline)) void do_huge(unsigned int n)
 	}
 }
 
+/* Map 64 pages, touch some, unmap them. */
+static inline __attribute__((always_inline)) void map_once(unsigned int touched)
+{
+	char *mem = truth_anon(64);
+
+	touch(mem, touched * truth.page);
+	munmap(mem, 64 * truth.page);
+	cycle(64 * truth.page);
+}
+
 static __attribute__((noinline)) void do_pool(unsigned int n)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		char *mem = truth_anon(64);
-
-		touch(mem, 32 * truth.page);
-		munmap(mem, 64 * truth.page);
-		cycle(64 * truth.page);
-	}
+	for (unsigned int i = 0; i < n; i++)
+		map_once(32);
 }
 
 static void advise(unsigned int n, int advice)
@@ -123,11 +128,7 @@ static __attribute__((noinline)) void do_once(unsigned int n)
 static __attribute__((noinline)) void do_rare(unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		char *mem = truth_anon(64);
-
-		touch(mem, 64 * truth.page);
-		munmap(mem, 64 * truth.page);
-		cycle(64 * truth.page);
+		map_once(64);
 		usleep(700000);
 	}
 }

@@ -120,7 +120,7 @@ static void open_sample(struct sample *s)
 	odd[1] = sample__frame(s->profile, "\xff\x1b[31m\n");
 	s->odd = sample__stack(s->profile, 2, odd);
 	s->rows = rows__new(columns, NCOLUMNS);
-	s->summary = rows__new(summary_columns, sizeof(summary_columns) / sizeof(*summary_columns));
+	s->summary = rows__new(ROW_COLUMNS(summary_columns));
 	assert_non_null(s->rows);
 	assert_non_null(s->summary);
 	s->report = (struct rows_report){
