@@ -6,11 +6,6 @@
 #include "layout.bpf.h"
 #include "syscalls.bpf.h"
 
-static __always_inline u64 page_align(u64 bytes)
-{
-	return (bytes + 4095) & ~4095UL;
-}
-
 /*
  * What the call mapped, unmapped or changed, in bytes; brk: the growth, which may be negative. No part
  * of its callers: these are at the head of a chain of functions that have 512 bytes of stack together.
@@ -33,15 +28,15 @@ static __noinline s64 call_bytes(struct mm_struct *mm, struct task_state *st, s6
 	case FS_CALL_REMAP_FILE_PAGES:
 	case FS_CALL_MSEAL:
 	case FS_CALL_MAP_SHADOW_STACK:
-		return page_align(st->call_args[1]);
+		return page_ceil(st->call_args[1]);
 	case FS_CALL_MLOCK:
 	case FS_CALL_MLOCK2:
 	case FS_CALL_MUNLOCK:
-		return page_align(st->call_args[1] + (st->call_args[0] & 4095));
+		return page_ceil(st->call_args[1] + (st->call_args[0] & (PAGE_BYTES - 1)));
 	case FS_CALL_MREMAP:
-		return page_align(st->call_args[2]);
+		return page_ceil(st->call_args[2]);
 	case FS_CALL_SHMGET:
-		return page_align(st->call_args[1]);
+		return page_ceil(st->call_args[1]);
 	case FS_CALL_SHMAT:
 	case FS_CALL_IO_SETUP:
 		at = st->call == FS_CALL_SHMAT + 1 ? ret : st->call_args[2];
@@ -50,7 +45,7 @@ static __noinline s64 call_bytes(struct mm_struct *mm, struct task_state *st, s6
 	case FS_CALL_IO_DESTROY:
 		return st->call_bytes;
 	case FS_CALL_PRCTL:
-		return page_align(st->call_args[3]);
+		return page_ceil(st->call_args[3]);
 	case FS_CALL_IOCTL:
 		return st->call_args[4];
 	case FS_CALL_PROCESS_MADVISE:
@@ -103,11 +98,6 @@ static __always_inline bool advice_changes(u32 advice)
 	return advice <= 2 || (advice >= 10 && advice <= 19);
 }
 
-static __always_inline u64 page_down(u64 addr)
-{
-	return addr & ~4095UL;
-}
-
 /*
  * Where else than at its first argument mremap has changed something, 0: nowhere. What was at an
  * address that was given is gone even where the call has failed after that.
@@ -115,7 +105,7 @@ static __always_inline u64 page_down(u64 addr)
 static __always_inline u64 mremap_other(const struct task_state *st, s64 ret, bool failed)
 {
 	if (failed)
-		return st->call_args[3] & MREMAP_FIXED_FLAG ? page_down(st->call_args[4]) : 0;
+		return st->call_args[3] & MREMAP_FIXED_FLAG ? page_floor(st->call_args[4]) : 0;
 	return (u64)ret == st->call_args[0] ? 0 : ret;
 }
 
@@ -138,12 +128,12 @@ static __always_inline void call_range(struct mm_struct *mm, struct task_state *
 		break;
 	case FS_CALL_BRK:
 		if (cfg.calls_alone) { /* where it was is not known: all of the heap */
-			at = page_align(KERNEL_READ(mm, start_brk));
-			bytes = page_align(ret) > at ? page_align(ret) - at : PAGE_BYTES;
+			at = page_ceil(KERNEL_READ(mm, start_brk));
+			bytes = page_ceil(ret) > at ? page_ceil(ret) - at : PAGE_BYTES;
 			break;
 		}
-		at = page_align(ret < brk ? ret : brk);
-		bytes = page_align(ret < brk ? brk : ret) - at;
+		at = page_ceil(ret < brk ? ret : brk);
+		bytes = page_ceil(ret < brk ? brk : ret) - at;
 		break;
 	case FS_CALL_SHMAT:
 	case FS_CALL_SHMDT:
@@ -184,8 +174,8 @@ static __always_inline void call_range(struct mm_struct *mm, struct task_state *
 		bytes = st->call_args[1];
 		break;
 	}
-	*from = page_down(at);
-	*to = bytes ? page_align(at + bytes) : 0;
+	*from = page_floor(at);
+	*to = bytes ? page_ceil(at + bytes) : 0;
 	if (*to > USER_END || *to <= *from) /* nonsense that was refused */
 		*to = 0;
 }

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "event.h"
+#include "vm.h"
 
 extern const volatile struct fs_config cfg;
 

@@ -15,8 +15,7 @@
 #define LAYOUT_TRIES 16     /* while others change it */
 #define LAYOUT_CALLS 4096   /* events of one address space: 131,072 VMAs */
 
-#define PAGE_BYTES (1UL << PAGE_SHIFT)
-#define LAYOUT_AT  __builtin_offsetof(struct fs_layout_event, layout)
+#define LAYOUT_AT __builtin_offsetof(struct fs_layout_event, layout)
 
 /* Somebody's address space, told from an address on. */
 struct layout_tell {

@@ -106,7 +106,7 @@ static __always_inline void call_layouts(struct task_struct *task, struct task_s
 	u64 other = st->call == FS_CALL_MREMAP + 1 ? mremap_other(st, ret, failed) : 0;
 
 	if (other && other < USER_END && st->call_args[2] < USER_END)
-		layout_send(task, other, other + page_align(st->call_args[2]), FS_LAYOUT_CALL);
+		layout_send(task, other, other + page_ceil(st->call_args[2]), FS_LAYOUT_CALL);
 	else if (!failed &&
 		 (st->call == FS_CALL_MLOCKALL + 1 || st->call == FS_CALL_MUNLOCKALL + 1))
 		layout_send_all(task);
@@ -121,7 +121,7 @@ static __always_inline bool takes_to_gap(const struct task_state *st, bool faile
 
 static __always_inline u64 gap_at(const struct task_state *st, u64 from, s64 ret)
 {
-	return st->call == FS_CALL_BRK + 1 ? page_align(ret) : from;
+	return st->call == FS_CALL_BRK + 1 ? page_ceil(ret) : from;
 }
 
 /* The layout that follows a call, into this CPU's room; its size in bytes. */

@@ -184,7 +184,7 @@ static __always_inline u32 argument_pages(struct mm_struct *mm)
 
 	if (!low || !vma_find(mm, low, &c, &at))
 		return 0;
-	return (c.end - (low & ~4095UL)) >> PAGE_SHIFT;
+	return (c.end - page_floor(low)) >> PAGE_SHIFT;
 }
 
 SEC("?tp_btf/sched_process_exec")

@@ -107,7 +107,7 @@ static __noinline bool stack_copy_pages(struct stack_state *ss, u32 id, u64 have
 {
 	const u32 frames = sizeof(struct fs_stack_event) + FS_STACK_FRAMES * sizeof(u64);
 	const u32 head = frames + FS_STACK_REGISTERS * sizeof(u64);
-	u64 base = ss->regs.sp & ~(PAGE_BYTES - 1), mask;
+	u64 base = page_floor(ss->regs.sp), mask;
 	u32 count = (have + (ss->regs.sp - base) + PAGE_BYTES - 1) / PAGE_BYTES;
 	void *rb = control_ring(), *ev;
 

@@ -41,8 +41,6 @@ static __always_inline bool stack_page(struct stack_state *ss, u64 addr)
 	return true;
 }
 
-#define PAGE_BYTES (1UL << PAGE_SHIFT)
-
 /*
  * Copy n words, 1 or 2, of the stack to ss->words. 0, or not: it cannot be read. A global function: it is
  * called from many places, and the verifier goes through it once.

@@ -5,8 +5,7 @@
 
 #include "compat.bpf.h"
 
-#define PAGE_SHIFT 12
-#define VMA_CACHE  4
+#define VMA_CACHE 4
 
 /* A run of addresses with one base region: a VMA, cut at start_brk where bss and heap are merged. */
 struct vma_slot {

@@ -20,20 +20,6 @@
 #define MAPLE_RANGE_SLOTS_AT  128
 #define MAPLE_ARANGE_SLOTS_AT 80
 
-/* include/linux/mm.h: bits 0-31 are the same from 5.4 to 7.0 */
-#define VM_READ         0x00000001UL
-#define VM_WRITE        0x00000002UL
-#define VM_EXEC         0x00000004UL
-#define VM_SHARED       0x00000008UL
-#define VM_MAYSHARE     0x00000080UL
-#define VM_GROWSDOWN    0x00000100UL
-#define VM_UFFD_MISSING 0x00000200UL
-#define VM_PFNMAP       0x00000400UL
-#define VM_UFFD_WP      0x00001000UL
-#define VM_IO           0x00004000UL
-#define VM_HUGETLB      0x00400000UL
-#define VM_SOFTDIRTY    0x08000000UL
-
 struct node_copy {
 	u64 parent;
 	u64 pivot[15];
@@ -207,7 +193,7 @@ static __always_inline bool vma_find(struct mm_struct *mm, u64 addr, struct vma_
 static __always_inline bool vma_will_grow(struct mm_struct *mm, u64 addr, struct vma_copy *c,
 					  u64 *at)
 {
-	u64 last = 0, start = addr & ~4095UL;
+	u64 last = 0, start = page_floor(addr);
 
 	maple_walk(tree_root(mm), addr, &last);
 	if (!last || !vma_find(mm, last + 1, c, at) || !(c->flags & VM_GROWSDOWN))

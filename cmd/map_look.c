@@ -9,14 +9,7 @@
 
 #include "base/clock.h"
 #include "region/pages.h"
-
-#define PAGE 4096ULL
-
-/* include/linux/mm.h; the same in all kernels */
-#define VM_READ   0x1
-#define VM_WRITE  0x2
-#define VM_EXEC   0x4
-#define VM_SHARED 0x8
+#include "vm.h"
 
 /* What a map is made from. */
 struct look {
@@ -79,7 +72,7 @@ static __u64 touched(void *ctx, bool ever, __u64 start, __u64 end)
 	struct look *l = ctx;
 	const struct pages *p = space__pages(l->space, l->target->pid);
 
-	return p ? PAGE * pages__count(p, ever ? PAGES_EVER : PAGES_HERE, start, end) : 0;
+	return p ? PAGE_BYTES * pages__count(p, ever ? PAGES_EVER : PAGES_HERE, start, end) : 0;
 }
 
 static int add_guard(void *ctx, __u64 start, __u64 end)

@@ -183,24 +183,22 @@ int mappings__report(struct mappings *m, const char *command, __u64 duration_ns,
 				   .top = o->stat.top ? o->stat.top : DEFAULT_TOP,
 				   .notes = &note,
 				   .nnotes = m->run->resyncs || m->run->doubt };
-	struct mapping_report found;
 	int err = 0;
 
 	memcpy(rep.lost, lost, sizeof(rep.lost));
 	for (size_t i = 0; i < m->n && !err; i++) {
 		const struct mapping_analysis *a = mapping_analysis(m->kinds[i]);
+		struct mapping_report found = {};
 
 		err = a->report(m->analyses[i], &t, &found);
-		if (err)
-			return err;
 		rep.analysis = a->name;
 		rep.summary = found.summary;
 		rep.rows = found.rows;
-		if (o->common.format != FORMAT_TEXT) /* which says what it leaves out */
+		if (!err && o->common.format != FORMAT_TEXT) /* which says what it leaves out */
 			rows__cut(found.rows, o->stat.top);
-		err = print(m, &rep, i || o->mappings.with.n);
-		rows__free(found.summary);
-		rows__free(found.rows);
+		if (!err)
+			err = print(m, &rep, i || o->mappings.with.n);
+		mapping_report__free(&found);
 	}
 	return err ? err : fflush(m->run->out) ? -EIO : 0;
 }

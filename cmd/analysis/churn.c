@@ -11,9 +11,9 @@
 #include "analysis/mapping.h"
 #include "base/kind_names.h"
 #include "base/units.h"
+#include "vm.h"
 
-#define PAGE 4096ULL
-#define MIB  (1ULL << 20)
+#define MIB (1ULL << 20)
 
 /* Beyond these there is advice: what is rarer is not worth a setting. */
 #define ADVICE_CYCLES   10
@@ -265,7 +265,7 @@ static void advise_free(const struct churn_group *g, char *buf, size_t size)
 	snprintf(buf, size,
 		 "%s given back by madvise were touched again, for %s of stall: MADV_FREE in the "
 		 "place of MADV_DONTNEED leaves them until memory is short",
-		 fmt_bytes(pages, sizeof(pages), g->again * PAGE),
+		 fmt_bytes(pages, sizeof(pages), g->again * PAGE_BYTES),
 		 fmt_ns(stall, sizeof(stall), g->again_ns));
 }
 
@@ -340,14 +340,14 @@ static void put(const struct churn *c, struct rows *rows, const struct churn_gro
 	rows__number(rows, g->mapped_bytes);
 	rows__number(rows, g->cycles ? g->bytes / g->cycles : 0);
 	rows__number(rows, g->max_bytes);
-	rows__real(rows, per(g->here * PAGE, g->bytes));
+	rows__real(rows, per(g->here * PAGE_BYTES, g->bytes));
 	rows__number(rows, g->cycles ? g->life_ns / g->cycles : 0);
 	rows__number(rows, g->faults);
 	rows__real(rows, per(g->faults, seconds));
 	rows__number(rows, g->stall_ns);
 	rows__real(rows, per(g->stall_ns, seconds));
-	rows__number(rows, g->released * PAGE);
-	rows__number(rows, g->again * PAGE);
+	rows__number(rows, g->released * PAGE_BYTES);
+	rows__number(rows, g->again * PAGE_BYTES);
 	rows__number(rows, g->releases);
 	advise(c, g, seconds, advice, sizeof(advice));
 	rows__text(rows, advice[0] ? advice : NULL);
@@ -368,13 +368,8 @@ static int churn__report(void *analysis, const struct mapping_time *t, struct ma
 	double seconds = t->duration_ns / 1e9;
 	struct churn *c = analysis;
 	struct churn_group *g, sum = {};
-	int err = 0;
+	int err = mapping_report__new(out, ROW_COLUMNS(summary_columns), ROW_COLUMNS(columns));
 
-	out->summary =
-		rows__new(summary_columns, sizeof(summary_columns) / sizeof(*summary_columns));
-	out->rows = rows__new(columns, sizeof(columns) / sizeof(*columns));
-	if (!out->summary || !out->rows)
-		err = -ENOMEM;
 	for (g = groups__first(c->groups); g && !err; g = groups__next(c->groups, g)) {
 		if (!churns(g))
 			continue;
@@ -395,11 +390,6 @@ static int churn__report(void *analysis, const struct mapping_time *t, struct ma
 			err = rows__sort(out->rows, COLUMN_STALL, true);
 	}
 	groups__clear(c->groups);
-	if (err) {
-		rows__free(out->summary);
-		rows__free(out->rows);
-		*out = (struct mapping_report){};
-	}
 	return err;
 }
 

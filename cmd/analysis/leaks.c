@@ -10,8 +10,7 @@
 
 #include "analysis/mapping.h"
 #include "base/kind_names.h"
-
-#define PAGE 4096ULL
+#include "vm.h"
 
 struct leaks_group {
 	struct group group;
@@ -151,7 +150,7 @@ static int add_live(struct leaks *l, __u64 now_ns)
 
 static void put(const struct leaks *l, struct rows *rows, const struct leaks_group *g)
 {
-	double share = g->live ? (double)g->ever * PAGE / g->live : 0;
+	double share = g->live ? (double)g->ever * PAGE_BYTES / g->live : 0;
 
 	groups__put_names(l->groups, &g->group, rows);
 	rows__number(rows, g->live);
@@ -160,7 +159,7 @@ static void put(const struct leaks *l, struct rows *rows, const struct leaks_gro
 		rows__number(rows, g->live > g->last ? g->live - g->last : 0);
 	else
 		rows__none(rows);
-	rows__number(rows, g->ever * PAGE);
+	rows__number(rows, g->ever * PAGE_BYTES);
 	rows__real(rows, share);
 	rows__real(rows, share);
 	rows__number(rows, g->oldest_ns);
@@ -176,11 +175,8 @@ static int leaks__report(void *analysis, const struct mapping_time *t, struct ma
 	struct leaks_group *g;
 	int err = add_live(l, t->now_ns);
 
-	out->summary =
-		rows__new(summary_columns, sizeof(summary_columns) / sizeof(*summary_columns));
-	out->rows = rows__new(columns, sizeof(columns) / sizeof(*columns));
-	if (!out->summary || !out->rows)
-		err = -ENOMEM;
+	if (!err)
+		err = mapping_report__new(out, ROW_COLUMNS(summary_columns), ROW_COLUMNS(columns));
 	for (g = groups__first(l->groups); g && !err; g = groups__next(l->groups, g)) {
 		if (g->live) {
 			bytes += g->live;
@@ -195,7 +191,7 @@ static int leaks__report(void *analysis, const struct mapping_time *t, struct ma
 	if (!err) {
 		rows__number(out->summary, bytes);
 		rows__number(out->summary, mappings);
-		rows__number(out->summary, ever * PAGE);
+		rows__number(out->summary, ever * PAGE_BYTES);
 		if (l->reported)
 			rows__number(out->summary, growth);
 		else
@@ -203,11 +199,6 @@ static int leaks__report(void *analysis, const struct mapping_time *t, struct ma
 		err = rows__sort(out->rows, COLUMN_BYTES, true);
 	}
 	l->reported = true;
-	if (err) {
-		rows__free(out->summary);
-		rows__free(out->rows);
-		*out = (struct mapping_report){};
-	}
 	return err;
 }
 

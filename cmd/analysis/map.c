@@ -5,8 +5,8 @@
 
 #include "analysis/map.h"
 #include "base/memory.h"
+#include "vm.h"
 
-#define PAGE        4096ULL
 #define KERNEL_HALF (1ULL << 63)
 #define LEAST_TOP   (1ULL << 32)
 
@@ -129,12 +129,12 @@ static __u64 name_part(const struct map *m, const struct smaps_vma *v, struct ma
 	if (v->map.ino)
 		p->offset = v->map.offset + (p->start - v->map.start);
 	/* pages are mapped whole, and have the name of their first byte */
-	if (end & (PAGE - 1) && end < v->map.end) {
+	if (end & (PAGE_BYTES - 1) && end < v->map.end) {
 		m->source.place(m->source.ctx, end, &behind, &start, &behind_end);
 		if (behind.region != p->region)
 			p->also = behind.region;
 	}
-	end = (end + PAGE - 1) & ~(PAGE - 1);
+	end = page_ceil(end);
 	if (end <= p->start || end > v->map.end)
 		end = v->map.end;
 	return end;

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "analysis/map.h"
-
-#define PAGE 4096ULL
+#include "vm.h"
 
 /* ---- sums over parts -------------------------------------------------------------------------- */
 
@@ -132,8 +131,8 @@ static int heat_run(void *ctx, __u64 start, __u64 end, const struct page_facts *
 /* Cells of as many whole pages each: the last may have fewer. */
 static int heat(const struct map_source *src, struct map_part *p)
 {
-	__u64 size = p->end - p->start, pages = size / PAGE, upto;
-	__u64 cell = (pages + MAP_HEAT - 1) / MAP_HEAT * PAGE;
+	__u64 size = p->end - p->start, pages = size / PAGE_BYTES, upto;
+	__u64 cell = (pages + MAP_HEAT - 1) / MAP_HEAT * PAGE_BYTES;
 	struct heating h = { p, cell };
 	int err = 0;
 
@@ -158,7 +157,7 @@ static int heat(const struct map_source *src, struct map_part *p)
 
 static bool goes_on(const struct map_run *r, __u64 start, const struct page_facts *facts)
 {
-	return r->start + r->pages * PAGE == start && r->count == facts->frame_count &&
+	return r->start + r->pages * PAGE_BYTES == start && r->count == facts->frame_count &&
 	       r->flags == facts->frame_flags && !r->one_frame && !facts->one_frame &&
 	       r->pfn + r->pages == facts->pfn;
 }
@@ -166,7 +165,7 @@ static bool goes_on(const struct map_run *r, __u64 start, const struct page_fact
 static int frame_run(void *ctx, __u64 start, __u64 end, const struct page_facts *facts)
 {
 	struct map_frames *fr = ctx;
-	__u64 pages = (end - start) / PAGE;
+	__u64 pages = (end - start) / PAGE_BYTES;
 
 	if (!(facts->flags & PAGE_PRESENT) || !facts->pfn)
 		return 0;

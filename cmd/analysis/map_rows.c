@@ -6,8 +6,8 @@
 #include "analysis/map.h"
 #include "analysis/map_rows.h"
 #include "base/kind_names.h"
+#include "vm.h"
 
-#define PAGE       4096ULL
 #define FLAGS_TEXT 256
 
 /* A column goes by `drop` where the terminal is narrow; JSON and CSV have those without header too. */
@@ -332,7 +332,7 @@ struct rows *map_rows__head(const struct map *m, const struct map_head *h)
 		{ .name = "faults", .header = "faults", .type = ROW_COUNT },
 		{ .name = "stall_ns", .header = "stall", .type = ROW_NS },
 	};
-	struct rows *rows = rows__new(head_columns, sizeof(head_columns) / sizeof(*head_columns));
+	struct rows *rows = rows__new(ROW_COLUMNS(head_columns));
 	const struct status_mem *s = h->status;
 	__u64 size = 0;
 

@@ -22,6 +22,21 @@ const struct mapping_analysis *mapping_analysis(enum mapping_kind kind)
 	return kind < MAPPING_KIND_NR ? rows[kind] : NULL;
 }
 
+int mapping_report__new(struct mapping_report *out, const struct row_column *summary,
+			size_t nsummary, const struct row_column *rows, size_t nrows)
+{
+	out->summary = rows__new(summary, nsummary);
+	out->rows = rows__new(rows, nrows);
+	return out->summary && out->rows ? 0 : -ENOMEM;
+}
+
+void mapping_report__free(struct mapping_report *rep)
+{
+	rows__free(rep->summary);
+	rows__free(rep->rows);
+	*rep = (struct mapping_report){};
+}
+
 const char *origin_word(enum origin_kind kind, unsigned int call)
 {
 	switch (kind) {

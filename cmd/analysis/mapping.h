@@ -37,10 +37,15 @@ struct mapping_time {
 	__u64 duration_ns;
 };
 
-/* What an analysis gives; the caller frees both. */
+/* What an analysis gives. */
 struct mapping_report {
 	struct rows *summary, *rows;
 };
+
+/* Empty ones, of columns by ROW_COLUMNS(). 0 or -ENOMEM. */
+int mapping_report__new(struct mapping_report *out, const struct row_column *summary,
+			size_t nsummary, const struct row_column *rows, size_t nrows);
+void mapping_report__free(struct mapping_report *rep);
 
 struct mapping_analysis {
 	const char *name;
@@ -48,7 +53,7 @@ struct mapping_analysis {
 	/* NULL with errno. What it watches it does until the space is freed, so it lives as long. */
 	void *(*new)(const struct mapping_opts *o);
 	void (*free)(void *analysis);
-	/* Rows since the last report. 0 or -ENOMEM; then *out has nothing to free. */
+	/* Rows since the last report into *out, which is empty, and the caller's to free. 0 or -ENOMEM. */
 	int (*report)(void *analysis, const struct mapping_time *t, struct mapping_report *out);
 };
 

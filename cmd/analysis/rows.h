@@ -65,6 +65,9 @@ struct row_cell {
 	};
 };
 
+/* Columns as an array, and how many. */
+#define ROW_COLUMNS(columns) (columns), sizeof(columns) / sizeof(*(columns))
+
 /* No rows. The columns are copied, their strings are not. NULL with errno ENOMEM, EINVAL for n 0. */
 struct rows *rows__new(const struct row_column *columns, size_t n);
 void rows__free(struct rows *rows); /* NULL is fine */

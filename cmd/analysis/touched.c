@@ -11,8 +11,8 @@
 #include "analysis/mapping.h"
 #include "base/kind_names.h"
 #include "base/memory.h"
+#include "vm.h"
 
-#define PAGE      4096ULL
 #define MAX_GONE  100000 /* mappings that are no more of which rows are kept */
 #define OWNER_LEN 256
 
@@ -48,7 +48,7 @@ struct touched {
 static __u64 never_touched(const struct origin *o)
 {
 	const struct origin_pages *p = &o->pages;
-	__u64 used = (p->touched + p->populated + p->inherited + p->before) * PAGE;
+	__u64 used = (p->touched + p->populated + p->inherited + p->before) * PAGE_BYTES;
 
 	return used < o->bytes ? o->bytes - used : 0;
 }
@@ -253,22 +253,22 @@ static void put_sums(const struct touched *t, struct rows *rows, const struct su
 	double share = s->bytes ? (double)(s->bytes - s->never) / s->bytes : 0;
 
 	rows__number(rows, s->bytes);
-	rows__number(rows, p->touched * PAGE);
+	rows__number(rows, p->touched * PAGE_BYTES);
 	rows__real(rows, share);
 	rows__real(rows, share);
 	rows__number(rows, s->never);
-	rows__number(rows, p->populated * PAGE);
-	rows__number(rows, p->again * PAGE);
-	rows__number(rows, p->released * PAGE);
-	rows__number(rows, p->unmapped * PAGE);
-	rows__number(rows, p->inherited * PAGE);
-	rows__number(rows, p->before * PAGE);
+	rows__number(rows, p->populated * PAGE_BYTES);
+	rows__number(rows, p->again * PAGE_BYTES);
+	rows__number(rows, p->released * PAGE_BYTES);
+	rows__number(rows, p->unmapped * PAGE_BYTES);
+	rows__number(rows, p->inherited * PAGE_BYTES);
+	rows__number(rows, p->before * PAGE_BYTES);
 	rows__number(rows, s->live);
-	rows__number(rows, p->anon * PAGE);
-	rows__number(rows, p->made * PAGE);
-	rows__number(rows, p->made_populated * PAGE);
-	rows__number(rows, p->made_before * PAGE);
-	rows__number(rows, p->freed * PAGE);
+	rows__number(rows, p->anon * PAGE_BYTES);
+	rows__number(rows, p->made * PAGE_BYTES);
+	rows__number(rows, p->made_populated * PAGE_BYTES);
+	rows__number(rows, p->made_before * PAGE_BYTES);
+	rows__number(rows, p->freed * PAGE_BYTES);
 	rows__number(rows, p->zero);
 	rows__number(rows, s->faults);
 	rows__number(rows, s->major);
@@ -294,11 +294,11 @@ static void put_summary(struct rows *rows, const struct sums *s)
 {
 	rows__number(rows, s->mappings);
 	rows__number(rows, s->bytes);
-	rows__number(rows, s->pages.touched * PAGE);
-	rows__number(rows, s->pages.populated * PAGE);
+	rows__number(rows, s->pages.touched * PAGE_BYTES);
+	rows__number(rows, s->pages.populated * PAGE_BYTES);
 	rows__number(rows, s->never);
-	rows__number(rows, s->pages.again * PAGE);
-	rows__number(rows, s->pages.released * PAGE);
+	rows__number(rows, s->pages.again * PAGE_BYTES);
+	rows__number(rows, s->pages.released * PAGE_BYTES);
 	rows__number(rows, s->faults);
 	rows__number(rows, s->stall_ns);
 }
@@ -410,13 +410,12 @@ static int touched__report(void *analysis, const struct mapping_time *time,
 	int err = add_live(t);
 
 	t->start_ns = time->start_ns;
-	out->summary =
-		rows__new(summary_columns, sizeof(summary_columns) / sizeof(*summary_columns));
-	out->rows = each ? rows__new(mapping_columns,
-				     sizeof(mapping_columns) / sizeof(*mapping_columns)) :
-			   rows__new(group_columns, sizeof(group_columns) / sizeof(*group_columns));
-	if (!out->summary || !out->rows)
-		err = -ENOMEM;
+	if (!err && each)
+		err = mapping_report__new(out, ROW_COLUMNS(summary_columns),
+					  ROW_COLUMNS(mapping_columns));
+	else if (!err)
+		err = mapping_report__new(out, ROW_COLUMNS(summary_columns),
+					  ROW_COLUMNS(group_columns));
 	for (g = groups__first(t->groups); g && !err; g = groups__next(t->groups, g)) {
 		add_sums(&sum, &g->all);
 		if (each)
@@ -432,11 +431,6 @@ static int touched__report(void *analysis, const struct mapping_time *time,
 	if (!err) {
 		put_summary(out->summary, &sum);
 		err = rows__sort(out->rows, column_of(out->rows, "reserved_bytes"), true);
-	}
-	if (err) {
-		rows__free(out->summary);
-		rows__free(out->rows);
-		*out = (struct mapping_report){};
 	}
 	return err;
 }

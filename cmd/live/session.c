@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vm.h"
 
 #define MIB                    (1024ULL * 1024)
 #define DEFAULT_RING_BYTES     (16 * MIB)
 #define MIN_RING_RECORDS_SHIFT 8
-#define PAGE_BYTES             4096UL
 #define UNWIND_WORDS           (4U << 20)  /* of unwind tables: 16 MiB, the rows of 30 libcs */
 #define CALIBRATE_GIB          (64 * 1024) /* 64 TiB: what four levels can map */
 

@@ -11,11 +11,7 @@
 #include "base/memory.h"
 #include "region/internal.h"
 #include "region/layout.h"
-
-#define VM_READ     0x00000001U
-#define VM_WRITE    0x00000002U
-#define VM_EXEC     0x00000004U
-#define VM_MAYSHARE 0x00000080U
+#include "vm.h"
 
 struct runs {
 	struct layout_run *v;

@@ -12,12 +12,9 @@
 #include "base/memory.h"
 #include "region/internal.h"
 #include "region/layout.h"
+#include "vm.h"
 
-#define PAGE           4096ULL
 #define ARGUMENTS_MOST 65536 /* pages; execve takes no more than 6 MiB */
-#define VM_SOFTDIRTY   0x08000000U
-#define VM_GROWSDOWN   0x00000100U
-
 /* What is being done to an address space. */
 struct change {
 	struct space *sp;
@@ -113,7 +110,7 @@ static void vma__of_wire(struct vma *v, const struct fs_vma *w)
 {
 	*v = (struct vma){ .start = w->start,
 			   .end = w->end,
-			   .bias = w->start - w->pgoff * PAGE,
+			   .bias = w->start - w->pgoff * PAGE_BYTES,
 			   .vm_flags = w->vm_flags & ~VM_SOFTDIRTY,
 			   .file_id = w->file_id,
 			   .region = w->region };
@@ -228,7 +225,7 @@ static void apply(struct change *c, const struct fs_layout *l, bool fresh)
 	__u64 at = l->from;
 	struct vma v;
 
-	if ((l->from | l->to) % PAGE || l->from > l->to)
+	if ((l->from | l->to) % PAGE_BYTES || l->from > l->to)
 		return; /* damaged */
 	if (l->flags & FS_LAYOUT_UNSURE) {
 		apply_unsure(c, l, fresh);
@@ -238,7 +235,7 @@ static void apply(struct change *c, const struct fs_layout *l, bool fresh)
 		clear(c, l->from, l->to);
 	for (__u32 i = 0; i < l->n && !c->err; i++, w++) {
 		if (w->start < at || w->end <= w->start || w->end > l->to ||
-		    (w->start | w->end) % PAGE)
+		    (w->start | w->end) % PAGE_BYTES)
 			return; /* damaged */
 		vma__of_wire(&v, w);
 		clear(c, at, v.start);
@@ -257,7 +254,7 @@ static void apply(struct change *c, const struct fs_layout *l, bool fresh)
 static void populate_arguments(struct mm *mm, __u64 start_stack)
 {
 	struct vma *v = ranges__find(&mm->vmas, start_stack);
-	__u64 bytes = mm->argument_pages * PAGE, n[PAGE_SETS];
+	__u64 bytes = mm->argument_pages * PAGE_BYTES, n[PAGE_SETS];
 	struct origin *o;
 
 	if (!mm->argument_pages || mm->argument_pages > ARGUMENTS_MOST || !v ||
@@ -363,11 +360,6 @@ static struct origin *call_origin(struct change *c, const struct fs_call_event *
 	return o;
 }
 
-static __u64 page_up(__u64 v)
-{
-	return (v + PAGE - 1) & ~(PAGE - 1);
-}
-
 /* The first VMA in [start, end), cut to it. */
 static bool first_part(const struct change *c, __u64 start, __u64 end, struct vma *part)
 {
@@ -422,12 +414,12 @@ static void move_part(struct change *c, const struct vma *old, __u64 to, bool ke
  */
 static void move(struct change *c, const struct fs_call_event *ev)
 {
-	__u64 from = ev->args[0], to = ev->ret, old = page_up(ev->args[1]);
-	__u64 new = page_up(ev->args[2]), bytes = old < new ? old : new;
+	__u64 from = ev->args[0], to = ev->ret, old = page_ceil(ev->args[1]);
+	__u64 new = page_ceil(ev->args[2]), bytes = old < new ? old : new;
 	struct vma part;
 
 	if (from > USER_END || to > USER_END || old > USER_END || new > USER_END ||
-	    (from | to) % PAGE || (from < to + new &&to < from + old))
+	    (from | to) % PAGE_BYTES || (from < to + new &&to < from + old))
 		return; /* damaged */
 	displace(c, to, to + new);
 	if (c->mm->doubt_from <= to && to + new <= c->mm->doubt_to) /* the state of it will come */

@@ -4,11 +4,7 @@
 
 #include "region/internal.h"
 #include "region/layout.h"
-
-/* include/linux/mm.h; the same in all kernels */
-#define VM_DONTCOPY   0x00020000U
-#define VM_WIPEONFORK 0x02000000U
-#define VM_SHARED     0x00000008U
+#include "vm.h"
 
 static int copy_vma(struct mm *to, const struct vma *v)
 {

@@ -11,20 +11,11 @@
 #include "region/internal.h"
 #include "region/layout.h"
 #include "region/pagemap.h"
+#include "vm.h"
 
-#define PAGE          4096ULL
 #define MAX_ORDER     20
 #define EARLY_MOST    256          /* faults */
 #define POPULATE_MOST (1ULL << 40) /* bytes of a VMA */
-
-/* include/linux/mm.h; the same in all kernels */
-#define VM_ACCESS      0x00000007U
-#define VM_WRITE       0x00000002U
-#define VM_SHARED      0x00000008U
-#define VM_MAYSHARE    0x00000080U
-#define VM_GROWSDOWN   0x00000100U
-#define VM_LOCKED      0x00002000U
-#define VM_LOCKONFAULT 0x00080000U
 
 /* include/uapi/asm-generic/mman-common.h; Debian 12's headers do not have the last ones */
 #define ADVICE_DONTNEED        4
@@ -65,7 +56,7 @@ static bool is_one_vma(const struct vma *a, const struct vma *b)
 static void fault_range(const struct mm *mm, const struct fs_fault *f, const struct vma *v,
 			__u64 *start, __u64 *end)
 {
-	__u64 bytes = PAGE << (f->order < MAX_ORDER ? f->order : 0);
+	__u64 bytes = PAGE_BYTES << (f->order < MAX_ORDER ? f->order : 0);
 	const struct vma *low = v, *high = v, *next;
 
 	*start = f->addr & ~(bytes - 1);
@@ -86,7 +77,7 @@ static void fault_range(const struct mm *mm, const struct fs_fault *f, const str
 static struct vma *grow_stack(struct mm *mm, const struct fs_fault *f)
 {
 	struct vma *v = ranges__after(&mm->vmas, f->addr);
-	__u64 start = f->addr & ~(PAGE - 1), grown;
+	__u64 start = page_floor(f->addr), grown;
 
 	if (!v || !(v->vm_flags & VM_GROWSDOWN) || f->region != FS_REGION_STACK ||
 	    (f->flags & FS_FAULT_FAILED))
@@ -245,7 +236,7 @@ static int look_run(void *ctx, __u64 start, __u64 end, const struct page_facts *
 	struct mm *mm = ctx;
 
 	if (!(facts->flags & PAGE_ANON) ||
-	    pages__count(&mm->pages, PAGES_ANON, start, end) == (end - start) / PAGE)
+	    pages__count(&mm->pages, PAGES_ANON, start, end) == (end - start) / PAGE_BYTES)
 		return 0;
 	return ranges__add(&mm->found, &found);
 }
@@ -346,7 +337,7 @@ static int populate(struct image *im, struct vma *v, __u64 start, __u64 end, boo
 	__u64 n = 0, made = 0;
 	int err = 0;
 
-	if (!(v->vm_flags & VM_ACCESS))
+	if (!(v->vm_flags & (VM_READ | VM_WRITE | VM_EXEC)))
 		return 0;
 	o = vma__origin(im, v, time_ns);
 	if (!o)
@@ -413,7 +404,7 @@ static void call_pages(const struct fs_call_event *ev, __u64 *start, __u64 *end)
 {
 	__u64 bytes = ev->bytes > 0 ? ev->bytes : 0;
 
-	*start = ev->args[0] & ~(PAGE - 1);
+	*start = page_floor(ev->args[0]);
 	switch (ev->call) {
 	case FS_CALL_MADVISE:
 		bytes = ev->args[1]; /* where it failed, too */
@@ -432,15 +423,15 @@ static void call_pages(const struct fs_call_event *ev, __u64 *start, __u64 *end)
 		*start = ev->args[3];
 		break;
 	case FS_CALL_BRK:
-		*start = (ev->old_brk + PAGE - 1) & ~(PAGE - 1);
-		bytes = ev->bytes > 0 ? ((ev->ret + PAGE - 1) & ~(PAGE - 1)) - *start : 0;
+		*start = page_ceil(ev->old_brk);
+		bytes = ev->bytes > 0 ? page_ceil(ev->ret) - *start : 0;
 		break;
 	case FS_CALL_MLOCKALL:
 		*start = 0;
 		bytes = USER_END;
 		break;
 	}
-	*end = *start + ((bytes + PAGE - 1) & ~(PAGE - 1));
+	*end = *start + page_ceil(bytes);
 }
 
 int layout__pages_call(struct space *sp, struct image *im, const struct fs_call_event *ev)

@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define PAGE_BYTES  4096ULL
+#include "vm.h"
+
 #define BLOCK_PAGES 512
 #define WORD_PAGES  64
 #define BLOCK_WORDS (BLOCK_PAGES / WORD_PAGES)

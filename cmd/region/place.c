@@ -9,17 +9,9 @@
 
 #include "region/internal.h"
 #include "symbol/elf.h"
+#include "vm.h"
 
-/* include/linux/mm.h; these bits are the same in all kernels */
-#define VM_WRITE     0x00000002
-#define VM_EXEC      0x00000004
-#define VM_SHARED    0x00000008
-#define VM_MAYSHARE  0x00000080
-#define VM_ACCOUNT   0x00100000
-#define VM_SOFTDIRTY 0x08000000
-
-#define NO_SPLIT   (~0ULL)
-#define PAGE_BYTES 4096
+#define NO_SPLIT (~0ULL)
 
 static __u64 page_down(const struct space *sp, __u64 v)
 {
