@@ -374,6 +374,18 @@ static void log_unknown_option(const struct command *command, char short_name, c
 		log_error("unknown option '--%s': see faultsnoop %s --help", name, command->name);
 }
 
+/*
+ * Is the word, which getopt_long took for an abbreviation of `row`, the whole name of an option that
+ * other commands have? Of a command without --with it is not to mean --without.
+ */
+static bool is_anothers(const struct option_row *row, const char *word)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
+	return strcmp(name, row->name) && row_by_name(name);
+}
+
 /* The line for getopt_long's '?' and ':'. */
 static void log_getopt_error(const struct command *command, int answer, const char *word)
 {
@@ -445,8 +457,12 @@ static int parse_all(struct parser *p, int argc, char **argv)
 			log_getopt_error(p->command, c, argv[word]);
 			return -EINVAL;
 		}
-		err = apply(p, c >= LONG_BASE ? options__row(c - LONG_BASE) : row_by_letter(c),
-			    optarg);
+		row = c >= LONG_BASE ? options__row(c - LONG_BASE) : row_by_letter(c);
+		if (c >= LONG_BASE && is_anothers(row, argv[word])) {
+			log_unknown_option(p->command, 0, argv[word]);
+			return -EINVAL;
+		}
+		err = apply(p, row, optarg);
 		if (err)
 			return err;
 	}

@@ -257,6 +257,9 @@ static void test_unknown(void **state)
 	bad(&stat_command, "-\xff", "unknown option");
 	bad(&stat_command, "--events|fault", "stat has no option --events");
 	bad(&trace_command, "-i|1", "trace has no option --interval");
+	/* no abbreviation of --without */
+	bad(&trace_command, "--with|churn", "trace has no option --with");
+	bad(&trace_command, "--with=churn", "trace has no option --with");
 	bad(&features_command, "-p|1", "features has no option --pid");
 	/* other commands' options are not suggested */
 	bad(&features_command, "--intervall", "unknown option '--intervall': see");

@@ -117,7 +117,7 @@ def alone_text(kind, options):
     ("sizes", ["leaks", "-z", "1M", "-Z", "1K"], "--min-size"),
     ("size-zero", ["leaks", "-Z", "0"], "max-size"),
     ("each-elsewhere", ["churn", "--each"], "each"),
-    ("with-elsewhere", ["leaks", "--with", "churn"], "churn"),
+    ("with-elsewhere", ["leaks", "--with", "churn"], "leaks has no option --with"),
     ("interval-zero", ["touched", "-i", "0"], "interval"),
     ("top-zero", ["churn", "--top", "0"], "top"),
     ("no-program", ["check", "--"], "PROGRAM"),
