@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a running BPF program's process costs in memory, as the kernel tells it."""
+"""BPF maps and programs: which there are, and what a process's cost in memory, as the kernel tells."""
 import ctypes
 import os
 import platform
 import re
 
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}
-BPF_MAP_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID = 12, 14
+BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID = 11, 12, 14
 MAP_LINK = "anon_inode:bpf-map"
 
 
@@ -20,15 +20,24 @@ def _bpf(command, number):
     return result, attr[1]
 
 
-def ids():
-    """The ids of all maps of this kernel."""
+def _ids(command):
     found, number = set(), 0
     while platform.machine() in BPF_SYSCALL:
-        result, number = _bpf(BPF_MAP_GET_NEXT_ID, number)
+        result, number = _bpf(command, number)
         if result < 0:
             break
         found.add(number)
     return found
+
+
+def ids():
+    """The ids of all maps of this kernel."""
+    return _ids(BPF_MAP_GET_NEXT_ID)
+
+
+def program_ids():
+    """The ids of all programs of this kernel."""
+    return _ids(BPF_PROG_GET_NEXT_ID)
 
 
 def _fields(path):

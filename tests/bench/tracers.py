@@ -11,8 +11,11 @@ import subprocess
 import threading
 import time
 
+import bpfmaps
+
 START_LIMIT_S = 20
 STOP_LIMIT_S = 90
+DETACH_LIMIT_S = 30
 
 
 class Unavailable(Exception):
@@ -55,6 +58,7 @@ class Tracer:
         self.process = self.out = self.err = None
         self.attach_s = None
         self.load_pid = 0   # whose faults seen() is about, where it can tell them apart
+        self.programs = set()   # BPF programs that there were before
 
     def argv(self):
         raise NotImplementedError
@@ -68,6 +72,7 @@ class Tracer:
 
     def start(self):
         self.find()
+        self.programs = bpfmaps.program_ids()
         begun = time.monotonic()
         self.process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -98,8 +103,16 @@ class Tracer:
         lines = [line.strip() for line in self.err.lines if line.strip()]
         return f"status {self.process.returncode}: {lines[-1] if lines else 'no message'}"
 
+    def wait_detached(self):
+        """Waits until its BPF programs are gone. The kernel takes a second and more to detach from
+        syscalls:*, and until it has, every system call of the machine pays for them: what was measured
+        then as untraced was not."""
+        until = time.monotonic() + DETACH_LIMIT_S
+        while bpfmaps.program_ids() - self.programs and time.monotonic() < until:
+            time.sleep(0.01)
+
     def stop(self):
-        """Ends it as Ctrl-C does and waits until it is gone."""
+        """Ends it as Ctrl-C does and waits until it, and what it has attached, is gone."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
@@ -109,6 +122,7 @@ class Tracer:
             self.process.wait()
         self.out.join(5)
         self.err.join(5)
+        self.wait_detached()
 
     def seen(self):
         """Faults recorded, after stop(): a number, or None where the output does not tell."""
