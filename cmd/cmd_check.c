@@ -187,19 +187,20 @@ static int on_interval(void *ctx, __u64 interval_ns)
 
 static int print_result(struct check_run *cr)
 {
-	char vmas[FMT_LEN], bytes[FMT_LEN];
+	char vmas[FMT_LEN], bytes[FMT_LEN], checks[FMT_LEN], seen[FMT_LEN], runs[FMT_LEN];
+	char differences[FMT_LEN], skipped[FMT_LEN];
 	__u64 n, memory = space__layout_bytes(cr->run.space, &n);
 	FILE *f = cr->run.out;
 
 	fprintf(f,
-		"%s: %llu checks of %zu processes, %llu runs of addresses, %llu differences, "
-		"%llu not done\n",
-		cr->run.target, (unsigned long long)cr->checks, cr->nseen,
-		(unsigned long long)cr->runs, (unsigned long long)cr->differences,
-		(unsigned long long)cr->skipped);
+		"%s: %s checks of %s processes, %s runs of addresses, %s differences, %s not done\n",
+		cr->run.target, fmt_count(checks, sizeof(checks), cr->checks),
+		fmt_count(seen, sizeof(seen), cr->nseen), fmt_count(runs, sizeof(runs), cr->runs),
+		fmt_count(differences, sizeof(differences), cr->differences),
+		fmt_count(skipped, sizeof(skipped), cr->skipped));
 	if (cr->run.resyncs)
-		fprintf(f, "%llu times records were lost, and all processes told anew\n",
-			(unsigned long long)cr->run.resyncs);
+		fprintf(f, "%s times records were lost, and all processes told anew\n",
+			fmt_count(checks, sizeof(checks), cr->run.resyncs));
 	log_info("%s VMAs in %s", fmt_count(vmas, sizeof(vmas), n),
 		 fmt_bytes(bytes, sizeof(bytes), memory));
 	return fflush(f) ? -EIO : 0;

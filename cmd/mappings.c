@@ -27,22 +27,10 @@ struct mappings {
 
 /* ---- stacks ----------------------------------------------------------------------------------- */
 
-/*
- * Functions of the C library that memory is asked of: what they call inside says nothing of who wants it,
- * and takes the room of who does.
- */
-static bool is_allocator(const char *function)
+/* What these call inside says nothing of who wants the memory, and takes the room of who does. */
+static bool asks_for_memory(const char *function)
 {
-	static const char *const names[] = { "malloc",        "calloc",         "realloc",
-					     "free",          "cfree",          "memalign",
-					     "aligned_alloc", "posix_memalign", "valloc",
-					     "reallocarray",  "__libc_malloc",  "__libc_calloc",
-					     "__libc_free",   "__libc_realloc", "dlopen" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (!strcmp(function, names[i]))
-			return true;
-	return false;
+	return is_allocator(function) || !strcmp(function, "dlopen");
 }
 
 static int number_of(void *ctx, __u32 stack_id, __u32 *number)
@@ -51,7 +39,7 @@ static int number_of(void *ctx, __u32 stack_id, __u32 *number)
 	struct mappings *m = ctx;
 
 	s = stacks__get(m->run->stacks, stack_id);
-	return stack_names__outer(m->names, s, is_allocator, number);
+	return stack_names__outer(m->names, s, asks_for_memory, number);
 }
 
 static const struct profile *profile_of(void *ctx)
@@ -131,10 +119,11 @@ void mappings__look(struct mappings *m)
 
 /* ---- printing --------------------------------------------------------------------------------- */
 
+/* more: below something else, which has said what was lost */
 static int print_text(FILE *out, const struct rows_report *rep, bool more)
 {
 	struct rows_text_opts opts = { .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
-				       .lost_line = true };
+				       .lost_line = !more || rep->no_memory };
 	struct winsize ws;
 
 	if (!ioctl(fileno(out), TIOCGWINSZ, &ws) && ws.ws_col > 80)
@@ -173,25 +162,37 @@ int mappings__report(struct mappings *m, const char *command, __u64 duration_ns,
 	struct mapping_time t = { .now_ns = clock_ns(),
 				  .start_ns = session__start_ns(m->run->session),
 				  .duration_ns = duration_ns };
-	const char *note = "records were lost: address spaces were read anew, and what happened "
-			   "meanwhile is missing";
 	struct rows_report rep = { .command = command,
 				   .target = m->run->target,
 				   .duration_ns = duration_ns,
 				   .time_ns = t.now_ns - t.start_ns,
 				   .interval = interval,
-				   .top = o->stat.top ? o->stat.top : DEFAULT_TOP,
-				   .notes = &note,
-				   .nnotes = m->run->resyncs || m->run->doubt };
+				   .top = o->stat.top ? o->stat.top : DEFAULT_TOP };
 	int err = 0;
 
 	memcpy(rep.lost, lost, sizeof(rep.lost));
 	for (size_t i = 0; i < m->n && !err; i++) {
 		const struct mapping_analysis *a = mapping_analysis(m->kinds[i]);
 		struct mapping_report found = {};
+		const char *notes[2];
+		char unlisted[128];
 
 		err = a->report(m->analyses[i], &t, &found);
 		rep.analysis = a->name;
+		rep.notes = notes;
+		rep.nnotes = 0;
+		rep.no_memory = found.no_memory;
+		if (m->run->resyncs || m->run->doubt)
+			notes[rep.nnotes++] =
+				"records were lost: address spaces were read anew, and "
+				"what happened meanwhile is missing";
+		if (found.unlisted) {
+			snprintf(unlisted, sizeof(unlisted),
+				 "no room for rows of %llu mappings that have ended: they count in "
+				 "the sums alone",
+				 (unsigned long long)found.unlisted);
+			notes[rep.nnotes++] = unlisted;
+		}
 		rep.summary = found.summary;
 		rep.rows = found.rows;
 		if (!err && o->common.format != FORMAT_TEXT) /* which says what it leaves out */

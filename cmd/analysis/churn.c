@@ -175,10 +175,6 @@ static void *churn__new(const struct mapping_opts *o)
 /* Does a stack go through the C library's allocator? */
 static bool through_malloc(const struct churn *c, const struct group *g)
 {
-	static const char *const names[] = { "malloc",         "calloc",        "realloc",
-					     "sysmalloc",      "_int_malloc",   "__libc_malloc",
-					     "__libc_calloc",  "systrim",       "__libc_free",
-					     "posix_memalign", "aligned_alloc", "_int_realloc" };
 	const struct profile *p;
 	const __u32 *frames;
 	const char *name;
@@ -190,9 +186,8 @@ static bool through_malloc(const struct churn *c, const struct group *g)
 	frames = profile__stack(p, g->key.stack - 1, &n);
 	for (size_t i = 0; i < n; i++) {
 		name = profile__frame(p, frames[i])->name;
-		for (size_t k = 0; name && k < sizeof(names) / sizeof(*names); k++)
-			if (!strcmp(name, names[k]))
-				return true;
+		if (name && is_allocator(name))
+			return true;
 	}
 	return false;
 }
@@ -389,6 +384,7 @@ static int churn__report(void *analysis, const struct mapping_time *t, struct ma
 		if (!err)
 			err = rows__sort(out->rows, COLUMN_STALL, true);
 	}
+	out->no_memory = groups__no_memory(c->groups);
 	groups__clear(c->groups);
 	return err;
 }

@@ -199,6 +199,7 @@ static int leaks__report(void *analysis, const struct mapping_time *t, struct ma
 		err = rows__sort(out->rows, COLUMN_BYTES, true);
 	}
 	l->reported = true;
+	out->no_memory = groups__no_memory(l->groups);
 	return err;
 }
 

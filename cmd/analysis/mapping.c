@@ -49,6 +49,22 @@ const char *origin_word(enum origin_kind kind, unsigned int call)
 	}
 }
 
+bool is_allocator(const char *function)
+{
+	static const char *const names[] = {
+		"malloc",         "calloc",       "realloc",       "reallocarray",
+		"free",           "cfree",        "memalign",      "aligned_alloc",
+		"posix_memalign", "valloc",       "sysmalloc",     "systrim",
+		"_int_malloc",    "_int_realloc", "__libc_malloc", "__libc_calloc",
+		"__libc_realloc", "__libc_free",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(function, names[i]))
+			return true;
+	return false;
+}
+
 /* In front of the caller's struct. */
 struct node {
 	UT_hash_handle hh;
@@ -59,6 +75,7 @@ struct groups {
 	struct mapping_stacks stacks;
 	struct node *all;
 	size_t size;
+	__u64 no_memory;
 };
 
 static struct node *node_of(const void *group)
@@ -95,7 +112,7 @@ void groups__free(struct groups *g)
 	free(g);
 }
 
-void *groups__get(struct groups *g, const struct process *proc, const struct origin *o)
+static void *get(struct groups *g, const struct process *proc, const struct origin *o)
 {
 	struct group_key key = {};
 	struct node *n;
@@ -125,6 +142,19 @@ void *groups__get(struct groups *g, const struct process *proc, const struct ori
 	if (n->group.pid != proc->pid)
 		n->group.pid = 0;
 	return &n->group;
+}
+
+void *groups__get(struct groups *g, const struct process *proc, const struct origin *o)
+{
+	void *group = get(g, proc, o);
+
+	g->no_memory += !group;
+	return group;
+}
+
+__u64 groups__no_memory(const struct groups *g)
+{
+	return g->no_memory;
 }
 
 void *groups__first(struct groups *g)

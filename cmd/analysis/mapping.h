@@ -40,6 +40,8 @@ struct mapping_time {
 /* What an analysis gives. */
 struct mapping_report {
 	struct rows *summary, *rows;
+	__u64 unlisted;  /* mappings that have ended, and for whose rows there was no room */
+	__u64 no_memory; /* events that nothing is told of for lack of memory */
 };
 
 /* Empty ones, of columns by ROW_COLUMNS(). 0 or -ENOMEM. */
@@ -83,8 +85,12 @@ struct groups;
 /* size: of the caller's struct. NULL with errno. */
 struct groups *groups__new(const struct mapping_opts *o, size_t size);
 void groups__free(struct groups *g); /* NULL is fine */
-/* The group that an origin belongs to, all zero but for its head when it is new. NULL: no memory. */
+/*
+ * The group that an origin belongs to, all zero but for its head when it is new. NULL: no memory, which
+ * is counted.
+ */
 void *groups__get(struct groups *g, const struct process *proc, const struct origin *o);
+__u64 groups__no_memory(const struct groups *g);
 /* The first, and the one after. NULL: none. */
 void *groups__first(struct groups *g);
 void *groups__next(struct groups *g, const void *group);
@@ -106,6 +112,9 @@ void groups__clear(struct groups *g);
 
 void groups__put_names(const struct groups *g, const struct group *group, struct rows *rows);
 void groups__put_stack(const struct groups *g, const struct group *group, struct rows *rows);
+
+/* Is it a function of the C library that memory is asked of, or that serves one? */
+bool is_allocator(const char *function);
 
 /* What mapped it: "mmap", "execve", "(before)". */
 const char *origin_word(enum origin_kind kind, unsigned int call);

@@ -19,7 +19,7 @@
 struct sums {
 	__u64 mappings, bytes, live, never;
 	__u64 faults, major, stall_ns;
-	__u64 first_ns, last_ns, ascending;
+	__u64 first_ns, last_ns, firsts, ascending;
 	struct origin_pages pages;
 };
 
@@ -75,6 +75,7 @@ static void add_origin(struct sums *s, const struct origin *o)
 		s->first_ns = o->first_ns;
 	if (o->last_ns > s->last_ns)
 		s->last_ns = o->last_ns;
+	s->firsts += o->firsts;
 	s->ascending += o->ascending;
 	add_pages(&s->pages, &o->pages);
 }
@@ -92,6 +93,7 @@ static void add_sums(struct sums *to, const struct sums *s)
 		to->first_ns = s->first_ns;
 	if (s->last_ns > to->last_ns)
 		to->last_ns = s->last_ns;
+	to->firsts += s->firsts;
 	to->ascending += s->ascending;
 	add_pages(&to->pages, &s->pages);
 }
@@ -275,8 +277,8 @@ static void put_sums(const struct touched *t, struct rows *rows, const struct su
 	rows__number(rows, s->stall_ns);
 	put_time(t, rows, s->first_ns);
 	put_time(t, rows, s->last_ns);
-	if (s->faults)
-		rows__real(rows, (double)s->ascending / s->faults);
+	if (s->firsts)
+		rows__real(rows, (double)s->ascending / s->firsts);
 	else
 		rows__none(rows);
 }
@@ -325,14 +327,9 @@ static int add_live(struct touched *t)
 			return -ENOMEM;
 		space__count_pages(t->o.space, p->pid);
 		for (o = space__origins(t->o.space, p->pid); o; o = o->next) {
-			bool new;
-
 			g = groups__get(t->groups, p, o);
 			if (!g)
 				return -ENOMEM;
-			new = !g->all.mappings;
-			if (new)
-				g->all = g->gone;
 			add_origin(&g->all, o);
 		}
 	}
@@ -432,6 +429,8 @@ static int touched__report(void *analysis, const struct mapping_time *time,
 		put_summary(out->summary, &sum);
 		err = rows__sort(out->rows, column_of(out->rows, "reserved_bytes"), true);
 	}
+	out->unlisted = t->no_room;
+	out->no_memory = groups__no_memory(t->groups);
 	return err;
 }
 

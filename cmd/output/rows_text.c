@@ -188,6 +188,8 @@ static int put_headline(const struct page *pg)
 		paragraph__item(&p, "", "%s%s", report->analysis, summary ? ":" : "");
 	p.indent = "  ";
 	for (i = 0; summary && i < rows__ncolumns(summary); i++) {
+		if (!rows__cell(summary, 0, i)->known)
+			continue;
 		put_item(pg, &p, between, rows__column(summary, i), rows__cell(summary, 0, i));
 		between = "   ";
 	}

@@ -51,7 +51,8 @@ struct origin {
 	__u64 faults, major, stall_ns;
 	__u64 first_ns, last_ns; /* of the first touches, 0: none */
 	__u64 last_page;         /* address of the last first touch */
-	__u64 ascending;         /* first touches of the page behind the last one */
+	__u32 firsts;            /* faults that were first touches; of these: */
+	__u32 ascending;         /* of the page behind the last one */
 	struct origin_pages pages;
 	struct origin *copy; /* while an address space is copied */
 	__u32 stack_id;      /* of the call, 0: not known */

@@ -118,6 +118,7 @@ static void count_first(struct origin *o, const struct fs_fault *f, __u64 start,
 		o->first_ns = f->time_ns;
 	if (f->time_ns > o->last_ns)
 		o->last_ns = f->time_ns;
+	o->firsts++;
 	o->ascending += start == o->last_page;
 	o->last_page = end;
 }

@@ -212,5 +212,7 @@ def layouts(_, options):
     result = snoop("check", "-i", "0.02", *options, "--", truth("splits"), "2000", steady=False)
     lines = result.text().splitlines()
     equal(result.status, 0, f"status; it said: {lines[-8:]} {result.errors()}")
-    done = re.search(r"(\d+) checks of 1 processes, (\d+) runs of addresses, 0 differences", lines[-1])
-    check(done and int(done[1]) > 10 and int(done[2]) > 100, f"checks, and what they found: {lines[-1]}")
+    done = re.search(r"([\d,]+) checks of 1 processes, ([\d,]+) runs of addresses, 0 differences",
+                     lines[-1])
+    checks, runs = (int(n.replace(",", "")) for n in done.groups()) if done else (0, 0)
+    check(checks > 10 and runs > 100, f"checks, and what they found: {lines[-1]}")

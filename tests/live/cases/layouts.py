@@ -8,8 +8,8 @@ import time
 from harness import PAGE, VM, Skip, case, cases, check, equal, remaining, tool, truth
 from snoop import Attached, Target, key_values, no_errors, scratch_file, snoop, spawn
 
-RESULT = re.compile(r"(\d+) checks of (\d+) processes, (\d+) runs of addresses, (\d+) differences, "
-                    r"(\d+) not done")
+RESULT = re.compile(r"([\d,]+) checks of ([\d,]+) processes, ([\d,]+) runs of addresses, ([\d,]+) "
+                    r"differences, ([\d,]+) not done")
 
 # Each stressor with its workers; those in one run change address spaces side by side. One worker where two
 # lose records all the time: what stands still is in doubt as long as others lose some.
@@ -39,8 +39,9 @@ class Checked:
         found = RESULT.search(text)
         check(found, f"check gave no result: {text[-400:]}")
         self.checks, self.processes, self.runs, self.differences, self.skipped = \
-            map(int, found.groups())
-        self.anew = int((re.search(r"(\d+) times records were lost", text) or [0, 0])[1])
+            (int(n.replace(",", "")) for n in found.groups())
+        anew = re.search(r"([\d,]+) times records were lost", text)
+        self.anew = int(anew[1].replace(",", "")) if anew else 0
         self.of, pid = {}, None
         for line in text.splitlines():
             head = re.fullmatch(r"process (\d+) differs:", line)
