@@ -38,6 +38,7 @@ struct layout_room {
 	struct mm_copy mm;
 	struct fs_file_key file;
 	struct layout_tell tell; /* not on the stack, of which Linux 6.1 has little */
+	struct call_state alone; /* a call of which nothing is kept */
 };
 
 struct {

@@ -17,16 +17,23 @@
 /* The run is over; detaching syscalls:* takes the kernel seconds. */
 volatile __u32 calls_stopped = 0;
 
+static __always_inline bool caller_traced(struct task_struct *task)
+{
+	return task->mm && !calls_stopped && (cfg.target != FS_TARGET_TASKS || is_member(task));
+}
+
 static __always_inline struct task_state *caller_state(struct task_struct *task)
 {
-	struct task_state *st;
+	struct task_state *st = caller_traced(task) ? task_state(task, true) : NULL;
 
-	if (!task->mm || calls_stopped)
-		return NULL;
-	if (cfg.target == FS_TARGET_TASKS && !is_member(task))
-		return NULL;
-	st = task_state(task, true);
 	return st && task_matches(st, task) ? st : NULL;
+}
+
+/* The same where nothing is kept of the task, as far as whom to trace leaves it at that. */
+static __always_inline bool caller_matches(struct task_struct *task)
+{
+	return match_is_kept() ? caller_state(task) != NULL :
+				 caller_traced(task) && member_checked(task);
 }
 
 /* include/uapi/linux/prctl.h, include/uapi/linux/userfaultfd.h */
@@ -49,49 +56,25 @@ static __always_inline bool ioctl_maps(u32 request)
  * The range and the mode that an ioctl is given (struct uffdio_register), as its fourth to sixth
  * argument. Read in place: see call_bytes().
  */
-static __always_inline void uffd_args(struct task_state *st)
+static __always_inline void uffd_args(struct call_state *c)
 {
-	u32 size = (u32)st->call_args[1] == UFFD_REGISTER ? 24 : 16;
+	u32 size = (u32)c->args[1] == UFFD_REGISTER ? 24 : 16;
 
-	st->call_args[3] = st->call_args[4] = st->call_args[5] = 0;
+	c->args[3] = c->args[4] = c->args[5] = 0;
 	if (cfg.probe)
-		bpf_probe_read_user(&st->call_args[3], size, (void *)st->call_args[2]);
+		bpf_probe_read_user(&c->args[3], size, (void *)c->args[2]);
 }
 
 /* The address of the ring that io_setup has made, as its third argument; 0: it is not known. */
-static __always_inline void ring_arg(struct task_state *st, bool failed)
+static __always_inline void ring_arg(struct call_state *c)
 {
-	st->call_args[2] = 0;
-	if (cfg.probe && !failed)
-		bpf_probe_read_user(&st->call_args[2], st->call_compat ? 4 : 8,
-				    (void *)st->call_args[1]);
+	c->args[2] = 0;
+	if (cfg.probe && !c->failed)
+		bpf_probe_read_user(&c->args[2], c->compat ? 4 : 8, (void *)c->args[1]);
 }
 
-static __always_inline void call_begin(struct task_struct *task, struct task_state *st, u32 call,
-				       bool compat)
+static __always_inline u64 regs_ip(struct pt_regs *regs)
 {
-	struct mm_struct *mm = task->mm;
-	struct vma_copy c;
-	u64 at;
-
-	st->call = call;
-	st->call_compat = compat;
-	st->call_min = task->min_flt - st->seen_min;
-	st->call_maj = task->maj_flt - st->seen_maj;
-	st->call_brk = KERNEL_READ(mm, brk);
-	st->call_bytes = 0;
-	if ((call == FS_CALL_SHMDT + 1 || call == FS_CALL_IO_DESTROY + 1) &&
-	    vma_find(mm, st->call_args[0], &c, &at) && c.start == st->call_args[0])
-		st->call_bytes = c.end - c.start;
-	if (call == FS_CALL_IOCTL + 1)
-		uffd_args(st);
-	st->call_ns = cfg.latency ? bpf_ktime_get_ns() : 0;
-}
-
-static __always_inline u64 user_ip(struct task_struct *task)
-{
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
-
 #if defined(__TARGET_ARCH_x86)
 	return KERNEL_READ(regs, ip);
 #else
@@ -99,43 +82,65 @@ static __always_inline u64 user_ip(struct task_struct *task)
 #endif
 }
 
-/* What else a call has changed: told in events of its own, before that of the call. */
-static __always_inline void call_layouts(struct task_struct *task, struct task_state *st, s64 ret,
-					 bool failed)
+static __always_inline void call_begin(struct task_struct *task, struct task_state *st, u32 call,
+				       bool compat)
 {
-	u64 other = st->call == FS_CALL_MREMAP + 1 ? mremap_other(st, ret, failed) : 0;
+	struct call_state *c = &st->call;
+	struct mm_struct *mm = task->mm;
+	struct vma_copy vma;
+	u64 at;
 
-	if (other && other < USER_END && st->call_args[2] < USER_END)
-		layout_send(task, other, other + page_ceil(st->call_args[2]), FS_LAYOUT_CALL);
-	else if (!failed &&
-		 (st->call == FS_CALL_MLOCKALL + 1 || st->call == FS_CALL_MUNLOCKALL + 1))
+	c->call = call;
+	c->compat = compat;
+	c->min = task->min_flt - st->seen_min;
+	c->maj = task->maj_flt - st->seen_maj;
+	c->brk = KERNEL_READ(mm, brk);
+	c->ip = regs_ip((void *)bpf_task_pt_regs(task));
+	c->bytes = 0;
+	if ((call == FS_CALL_SHMDT + 1 || call == FS_CALL_IO_DESTROY + 1) &&
+	    vma_find(mm, c->args[0], &vma, &at) && vma.start == c->args[0])
+		c->bytes = vma.end - vma.start;
+	if (call == FS_CALL_IOCTL + 1)
+		uffd_args(c);
+	c->ns = cfg.latency ? bpf_ktime_get_ns() : 0;
+}
+
+/* What else a call has changed: told in events of its own, before that of the call. */
+static __always_inline void call_layouts(struct task_struct *task, const struct call_state *c)
+{
+	u64 other = c->call == FS_CALL_MREMAP + 1 ? mremap_other(c) : 0;
+
+	if (other && other < USER_END && c->args[2] < USER_END)
+		layout_send(task, other, other + page_ceil(c->args[2]), FS_LAYOUT_CALL);
+	else if (!c->failed &&
+		 (c->call == FS_CALL_MLOCKALL + 1 || c->call == FS_CALL_MUNLOCKALL + 1))
 		layout_send_all(task);
 }
 
 /* May the call have unmapped more than its arguments say: a segment that lies in several VMAs by now? */
-static __always_inline bool takes_to_gap(const struct task_state *st, bool failed)
+static __always_inline bool takes_to_gap(const struct call_state *c)
 {
-	return !failed && (st->call == FS_CALL_SHMDT + 1 || st->call == FS_CALL_IO_DESTROY + 1 ||
-			   (cfg.calls_alone && st->call == FS_CALL_BRK + 1));
+	return !c->failed && (c->call == FS_CALL_SHMDT + 1 || c->call == FS_CALL_IO_DESTROY + 1 ||
+			      (cfg.calls_alone && c->call == FS_CALL_BRK + 1));
 }
 
-static __always_inline u64 gap_at(const struct task_state *st, u64 from, s64 ret)
+static __always_inline u64 gap_at(const struct call_state *c, u64 from)
 {
-	return st->call == FS_CALL_BRK + 1 ? page_ceil(ret) : from;
+	return c->call == FS_CALL_BRK + 1 ? page_ceil(c->ret) : from;
 }
 
 /* The layout that follows a call, into this CPU's room; its size in bytes. */
-static __always_inline u32 call_layout(struct task_struct *task, struct task_state *st,
-				       struct layout_room *room, s64 ret, bool failed)
+static __always_inline u32 call_layout(struct task_struct *task, const struct call_state *c,
+				       struct layout_room *room)
 {
 	u64 from, to, last = LAYOUT_NONE;
 	u32 n;
 
-	call_layouts(task, st, ret, failed);
-	call_range(task->mm, st, ret, failed, &from, &to);
+	call_layouts(task, c);
+	call_range(task->mm, c, &from, &to);
 	/* how much was taken away is not known, or less than was: all that is free there */
-	if (takes_to_gap(st, failed) &&
-	    !maple_walk(tree_root((void *)task_mm(task)), gap_at(st, from, ret), &last))
+	if (takes_to_gap(c) &&
+	    !maple_walk(tree_root((void *)task_mm(task)), gap_at(c, from), &last))
 		to = last < USER_END ? last + 1 : USER_END;
 	if (!to)
 		return 0;
@@ -149,30 +154,29 @@ static __always_inline u32 call_layout(struct task_struct *task, struct task_sta
 	return sizeof(struct fs_layout) + n * sizeof(struct fs_vma);
 }
 
-static __always_inline void call_fill(struct task_struct *task, struct task_state *st,
-				      struct fs_call_event *ev, const struct call_end *end)
+static __always_inline void call_fill(struct task_struct *task, struct call_state *c,
+				      struct fs_call_event *ev)
 {
-	ev->latency_ns = st->call_ns ? ev->head.time_ns - st->call_ns : 0;
-	ev->ret = end->ret;
+	ev->latency_ns = c->ns ? ev->head.time_ns - c->ns : 0;
+	ev->ret = c->ret;
 	for (int i = 0; i < 6; i++)
-		ev->args[i] = st->call_args[i];
-	ev->bytes = call_bytes(task->mm, st, end->ret, end->failed);
-	ev->old_brk = st->call_brk;
-	ev->ip = user_ip(task);
-	ev->populated_min = end->min_flt;
-	ev->populated_maj = end->maj_flt;
-	ev->stack_id = end->stack_id;
-	ev->region_id = end->region_id;
-	ev->call = st->call - 1;
-	ev->flags = (end->failed ? FS_CALL_FAILED : 0) | (st->call_compat ? FS_CALL_COMPAT : 0);
-	ev->region = end->region;
+		ev->args[i] = c->args[i];
+	ev->bytes = call_bytes(task->mm, c);
+	ev->old_brk = c->brk;
+	ev->ip = c->ip;
+	ev->populated_min = c->min_flt;
+	ev->populated_maj = c->maj_flt;
+	ev->stack_id = c->stack_id;
+	ev->region_id = c->region_id;
+	ev->call = c->call - 1;
+	ev->flags = (c->failed ? FS_CALL_FAILED : 0) | (c->compat ? FS_CALL_COMPAT : 0);
+	ev->region = c->region;
 	ev->pad = 0;
-	st->call = 0;
+	c->call = 0;
 }
 
 /* The call with what it made of the address space. */
-static __noinline int call_send_layout(struct task_struct *task, struct task_state *st,
-				       const struct call_end *end)
+static __noinline int call_send_layout(struct task_struct *task, struct call_state *c)
 {
 	struct layout_room *room = layout_room(BY_EVENT);
 	struct fs_call_event *ev;
@@ -180,13 +184,13 @@ static __noinline int call_send_layout(struct task_struct *task, struct task_sta
 
 	if (!room)
 		return 0;
-	if (st->call == FS_CALL_SHMAT + 1 || st->call == FS_CALL_IO_SETUP + 1)
-		st->call_bytes = call_bytes(task->mm, st, end->ret, end->failed);
-	size = call_layout(task, st, room, end->ret, end->failed);
+	if (c->call == FS_CALL_SHMAT + 1 || c->call == FS_CALL_IO_SETUP + 1)
+		c->bytes = call_bytes(task->mm, c);
+	size = call_layout(task, c, room);
 	ev = (void *)room;
 	head_init_at(&ev->head, FS_EVENT_CALL, sizeof(*ev) + size,
 		     size ? room->event.layout.time_ns : bpf_ktime_get_ns());
-	call_fill(task, st, ev, end);
+	call_fill(task, c, ev);
 	if (size)
 		ev->flags |= FS_CALL_LAYOUT;
 	if (cfg.calls_alone)
@@ -197,52 +201,61 @@ static __noinline int call_send_layout(struct task_struct *task, struct task_sta
 	return 0;
 }
 
-static __always_inline void call_end(struct task_struct *task, struct task_state *st, s64 ret)
+/* What the call has made present without faults, and in which region. */
+static __always_inline void call_populated(struct task_struct *task, struct task_state *st)
 {
-	struct mm_struct *mm = task->mm;
-	struct call_end *end = &st->call_end;
-	struct fs_call_event *ev;
+	struct call_state *c = &st->call;
 	struct vma_slot *slot;
-	void *rb = control_ring();
-	u32 addr;
 	u64 at;
 
-	__builtin_memset(end, 0, sizeof(*end));
-	end->ret = ret;
-	if (cfg.probe && st->call_compat && st->call_result && !ret &&
-	    !bpf_probe_read_user(&addr, sizeof(addr), (void *)st->call_result))
-		end->ret = addr;
-#if defined(__TARGET_ARCH_arm64)
-	if (st->call_compat && (u64)ret < (u64)-4095L) /* its sign was extended */
-		end->ret = (u32)end->ret;
-#endif
-	end->failed = call_failed(st, end->ret);
-	if (st->call == FS_CALL_IO_SETUP + 1)
-		ring_arg(st, end->failed);
-	end->min_flt = task->min_flt - st->seen_min - st->call_min;
-	end->maj_flt = task->maj_flt - st->seen_maj - st->call_maj;
-	at = populated_at(st, end->ret);
-	if ((end->min_flt || end->maj_flt) && at && !end->failed) {
+	c->min_flt = task->min_flt - st->seen_min - c->min;
+	c->maj_flt = task->maj_flt - st->seen_maj - c->maj;
+	at = populated_at(c);
+	if ((c->min_flt || c->maj_flt) && at && !c->failed) {
 		if (cfg.late && st->pending && was_counted(task, st))
-			fault_late(task, st);                    /* its VMA may be forgotten now */
-		slot = slot_at(st, region_at(task, st, mm, at)); /* sent before this event */
-		end->region_id = slot->region_id;
-		end->region = slot->region;
+			fault_late(task, st); /* its VMA may be forgotten now */
+		slot = slot_at(st, region_at(task, st, task->mm, at)); /* sent before this event */
+		c->region_id = slot->region_id;
+		c->region = slot->region;
 	}
-	if (cfg.stacks)
-		end->stack_id = stack_take(0, false);
+}
+
+/* st: NULL where nothing is known of its beginning. */
+static __always_inline void call_end(struct task_struct *task, struct task_state *st,
+				     struct call_state *c, s64 ret)
+{
+	struct fs_call_event *ev;
+	void *rb;
+	u32 addr;
+
+	c->ret = ret;
+	if (cfg.probe && c->compat && c->result && !ret &&
+	    !bpf_probe_read_user(&addr, sizeof(addr), (void *)c->result))
+		c->ret = addr;
+#if defined(__TARGET_ARCH_arm64)
+	if (c->compat && (u64)ret < (u64)-4095L) /* its sign was extended */
+		c->ret = (u32)c->ret;
+#endif
+	c->failed = call_failed(c);
+	c->min_flt = c->maj_flt = c->region_id = c->region = 0;
+	if (c->call == FS_CALL_IO_SETUP + 1)
+		ring_arg(c);
+	if (st)
+		call_populated(task, st);
+	c->stack_id = cfg.stacks ? stack_take(0, false) : 0;
 	if (cfg.layouts) {
-		call_send_layout(task, st, end);
+		call_send_layout(task, c);
 		return;
 	}
+	rb = control_ring();
 	ev = rb ? bpf_ringbuf_reserve(rb, sizeof(*ev), 0) : NULL;
 	if (!ev) {
 		count_loss(FS_LOSS_CTL_RING);
-		st->call = 0;
+		c->call = 0;
 		return;
 	}
 	head_init(&ev->head, FS_EVENT_CALL, sizeof(*ev));
-	call_fill(task, st, ev, end);
+	call_fill(task, c, ev);
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 }
 
@@ -283,17 +296,17 @@ struct exit_context {
 		if (!st || !call)                        \
 			return 0;                        \
 		if (nargs > 0)                           \
-			st->call_args[0] = ctx->args[0]; \
+			st->call.args[0] = ctx->args[0]; \
 		if (nargs > 1)                           \
-			st->call_args[1] = ctx->args[1]; \
+			st->call.args[1] = ctx->args[1]; \
 		if (nargs > 2)                           \
-			st->call_args[2] = ctx->args[2]; \
+			st->call.args[2] = ctx->args[2]; \
 		if (nargs > 3)                           \
-			st->call_args[3] = ctx->args[3]; \
+			st->call.args[3] = ctx->args[3]; \
 		if (nargs > 4)                           \
-			st->call_args[4] = ctx->args[4]; \
+			st->call.args[4] = ctx->args[4]; \
 		if (nargs > 5)                           \
-			st->call_args[5] = ctx->args[5]; \
+			st->call.args[5] = ctx->args[5]; \
 		call_begin(task, st, call, false);       \
 		return 0;                                \
 	}
@@ -317,9 +330,9 @@ int call_exit(struct exit_context *ctx)
 	struct task_state *st = task_state(task, false);
 
 	/* a call that was being made while probes were attached ends unseen: this one is another */
-	if (st && st->call && !st->call_compat && task->mm && !calls_stopped &&
-	    call_of_number(ctx->nr) == st->call)
-		call_end(task, st, ctx->ret);
+	if (st && st->call.call && !st->call.compat && task->mm && !calls_stopped &&
+	    call_of_number(ctx->nr) == st->call.call)
+		call_end(task, st, &st->call, ctx->ret);
 	return 0;
 }
 
@@ -330,24 +343,24 @@ static __always_inline void first_args(struct pt_regs *regs, bool compat, u32 *f
 	*second = compat ? regs->cx : regs->si;
 }
 
-static __always_inline void native_args(struct task_state *st, struct pt_regs *regs)
+static __always_inline void native_args(struct call_state *c, struct pt_regs *regs)
 {
-	st->call_args[0] = regs->di;
-	st->call_args[1] = regs->si;
-	st->call_args[2] = regs->dx;
-	st->call_args[3] = regs->r10;
-	st->call_args[4] = regs->r8;
-	st->call_args[5] = regs->r9;
+	c->args[0] = regs->di;
+	c->args[1] = regs->si;
+	c->args[2] = regs->dx;
+	c->args[3] = regs->r10;
+	c->args[4] = regs->r8;
+	c->args[5] = regs->r9;
 }
 
-static __always_inline void compat_args(struct task_state *st, struct pt_regs *regs)
+static __always_inline void compat_args(struct call_state *c, struct pt_regs *regs)
 {
-	st->call_args[0] = (u32)regs->bx;
-	st->call_args[1] = (u32)regs->cx;
-	st->call_args[2] = (u32)regs->dx;
-	st->call_args[3] = (u32)regs->si;
-	st->call_args[4] = (u32)regs->di;
-	st->call_args[5] = (u32)regs->bp;
+	c->args[0] = (u32)regs->bx;
+	c->args[1] = (u32)regs->cx;
+	c->args[2] = (u32)regs->dx;
+	c->args[3] = (u32)regs->si;
+	c->args[4] = (u32)regs->di;
+	c->args[5] = (u32)regs->bp;
 }
 #else
 static __always_inline void first_args(struct pt_regs *regs, bool compat, u32 *first, u32 *second)
@@ -356,57 +369,57 @@ static __always_inline void first_args(struct pt_regs *regs, bool compat, u32 *f
 	*second = KERNEL_READ(regs, regs[1]);
 }
 
-static __always_inline void native_args(struct task_state *st, struct pt_regs *regs)
+static __always_inline void native_args(struct call_state *c, struct pt_regs *regs)
 {
 	struct user_pt_regs *user = (void *)regs;
 
-	st->call_args[0] = ((struct pt_regs *)regs)->orig_x0;
+	c->args[0] = ((struct pt_regs *)regs)->orig_x0;
 #pragma unroll
 	for (int i = 1; i < 6; i++)
-		st->call_args[i] = KERNEL_READ((struct pt_regs *)user, regs[i]);
+		c->args[i] = KERNEL_READ((struct pt_regs *)user, regs[i]);
 }
 
-static __always_inline void compat_args(struct task_state *st, struct pt_regs *regs)
+static __always_inline void compat_args(struct call_state *c, struct pt_regs *regs)
 {
-	native_args(st, regs);
+	native_args(c, regs);
 	for (int i = 0; i < 6; i++)
-		st->call_args[i] = (u32)st->call_args[i];
+		c->args[i] = (u32)c->args[i];
 }
 #endif
 
 /* The calls of a 32-bit task that take more than a number to know; 0: not a mapping call. */
-static __always_inline u32 compat_call(struct task_state *st, long nr)
+static __always_inline u32 compat_call(struct call_state *c, long nr)
 {
 	u32 call = call_of_compat_number(nr);
 	u32 old[6] = {};
 
-	st->call_result = 0;
+	c->result = 0;
 
 	switch (call) {
 	case COMPAT_MMAP2:
-		st->call_args[5] <<= PAGE_SHIFT;
+		c->args[5] <<= PAGE_SHIFT;
 		return FS_CALL_MMAP + 1;
 	case COMPAT_MMAP:
 		if (!cfg.probe)
 			return 0;
-		bpf_probe_read_user(old, sizeof(old), (void *)st->call_args[0]);
+		bpf_probe_read_user(old, sizeof(old), (void *)c->args[0]);
 		for (int i = 0; i < 6; i++)
-			st->call_args[i] = old[i];
+			c->args[i] = old[i];
 		return FS_CALL_MMAP + 1;
 	case COMPAT_IPC: /* ipc(call, first, second, third, ptr): ipc/syscall.c */
-		switch (st->call_args[0] & 0xffff) {
+		switch (c->args[0] & 0xffff) {
 		case 21: /* SHMAT: the address goes to *third */
-			st->call_args[0] = st->call_args[1];
-			st->call_args[1] = st->call_args[4];
-			st->call_result = st->call_args[3];
+			c->args[0] = c->args[1];
+			c->args[1] = c->args[4];
+			c->result = c->args[3];
 			return FS_CALL_SHMAT + 1;
 		case 22:
-			st->call_args[0] = st->call_args[4];
+			c->args[0] = c->args[4];
 			return FS_CALL_SHMDT + 1;
 		case 23:
-			st->call_args[0] = st->call_args[1];
-			st->call_args[1] = st->call_args[2];
-			st->call_args[2] = st->call_args[3];
+			c->args[0] = c->args[1];
+			c->args[1] = c->args[2];
+			c->args[2] = c->args[3];
 			return FS_CALL_SHMGET + 1;
 		}
 		return 0;
@@ -435,25 +448,26 @@ int call_alone(struct exit_context *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 	u32 call = call_of_number(ctx->nr);
-	struct task_state *st;
+	struct layout_room *room;
+	struct call_state *c;
 
-	if (!raw_maps(regs, ctx->nr, false))
+	if (!raw_maps(regs, ctx->nr, false) || !caller_matches(task))
 		return 0;
-	st = caller_state(task);
-	if (!st)
+	room = layout_room(BY_EVENT);
+	if (!room)
 		return 0;
-	native_args(st, regs);
-	if (call == FS_CALL_BRK + 1 && !st->call_args[0])
+	c = &room->alone;
+	native_args(c, regs);
+	if (call == FS_CALL_BRK + 1 && !c->args[0])
 		return 0;
-	st->call = call;
-	st->call_compat = 0;
-	st->call_result = 0;
-	st->call_min = task->min_flt - st->seen_min;
-	st->call_maj = task->maj_flt - st->seen_maj;
-	st->call_brk = st->call_bytes = st->call_ns = 0;
+	c->call = call;
+	c->compat = 0;
+	c->result = 0;
+	c->brk = c->bytes = c->ns = 0;
+	c->ip = regs_ip(regs);
 	if (call == FS_CALL_IOCTL + 1)
-		uffd_args(st);
-	call_end(task, st, ctx->ret);
+		uffd_args(c);
+	call_end(task, NULL, c, ctx->ret);
 	return 0;
 }
 
@@ -471,10 +485,10 @@ int BPF_PROG(raw_enter, struct pt_regs *regs, long id)
 	if (!st)
 		return 0;
 	if (compat) {
-		compat_args(st, regs);
-		call = compat_call(st, id);
+		compat_args(&st->call, regs);
+		call = compat_call(&st->call, id);
 	} else {
-		native_args(st, regs);
+		native_args(&st->call, regs);
 		call = call_of_number(id);
 	}
 	if (call)
@@ -491,8 +505,8 @@ int BPF_PROG(raw_exit, struct pt_regs *regs, long ret)
 	if (cfg.calls_native && !is_compat_task(task))
 		return 0;
 	st = task_state(task, false);
-	if (st && st->call && task->mm)
-		call_end(task, st, ret);
+	if (st && st->call.call && task->mm)
+		call_end(task, st, &st->call, ret);
 	return 0;
 }
 

@@ -30,13 +30,23 @@ struct pmd_cache {
 	u64 table;
 };
 
-/* What a call did, when it returns: not on the stack, of which Linux 6.1 has little. */
-struct call_end {
+/* A mapping call, from its entry or, where nobody looks at that, from its end on. */
+struct call_state {
+	u64 ns; /* of its entry, 0: it is not known */
+	u64 args[6];
+	u64 min, maj; /* min_flt and maj_flt less those seen, at entry */
+	u64 brk;      /* where it was at entry */
+	u64 bytes;    /* of what shmdt or io_destroy will unmap */
+	u64 result;   /* user address of a 32-bit result, 0: it is returned */
+	u64 ip;
+	u32 call; /* enum fs_call + 1, 0: none */
+	u32 compat;
+	/* when it has returned: not on the stack, of which Linux 6.1 has little */
 	s64 ret;
 	u32 min_flt, maj_flt;
 	u32 region_id, region;
 	u32 stack_id;
-	bool failed;
+	u32 failed;
 };
 
 /*
@@ -85,16 +95,7 @@ struct task_state {
 	u64 comm[2];
 	u64 cset;
 	u64 cgroup_id;
-	/* the mapping call that is being made */
-	u64 call_ns;
-	u64 call_args[6];
-	u64 call_min, call_maj; /* min_flt and maj_flt less those seen, at entry */
-	u64 call_brk;
-	u64 call_bytes; /* of what shmdt or io_destroy will unmap */
-	u32 call;       /* enum fs_call + 1, 0: none */
-	u32 call_compat;
-	struct call_end call_end;
-	u64 call_result; /* user address of a 32-bit result, 0: it is returned */
+	struct call_state call; /* that is being made */
 };
 
 struct {

@@ -128,6 +128,19 @@ static __always_inline void update_cgroup(struct task_state *st, struct task_str
 		st->vmas[i].start = st->vmas[i].end = 0;
 }
 
+/* Is something of the task kept to know whether it is traced, or what it is counted to? */
+static __always_inline bool match_is_kept(void)
+{
+	return cfg.want_cgroup || cfg.cgroup_id ||
+	       (!cfg.check_members && cfg.target == FS_TARGET_MATCH && cfg.ncomms);
+}
+
+/* Where nothing is. */
+static __always_inline bool member_checked(struct task_struct *task)
+{
+	return !cfg.check_members || is_member(task);
+}
+
 /* FS_TARGET_MATCH, and the cgroup of whom is traced. Verdicts are kept until comm or cgroup change. */
 static __always_inline bool task_matches(struct task_state *st, struct task_struct *task)
 {

@@ -6,8 +6,6 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -120,17 +118,15 @@ void mappings__look(struct mappings *m)
 /* ---- printing --------------------------------------------------------------------------------- */
 
 /* more: below something else, which has said what was lost */
-static int print_text(FILE *out, const struct rows_report *rep, bool more)
+static int print_text(const struct run *r, const struct rows_report *rep, bool more)
 {
-	struct rows_text_opts opts = { .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
+	struct rows_text_opts opts = { .width = run__width(r),
+				       .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
 				       .lost_line = !more || rep->no_memory };
-	struct winsize ws;
 
-	if (!ioctl(fileno(out), TIOCGWINSZ, &ws) && ws.ws_col > 80)
-		opts.width = ws.ws_col < 160 ? ws.ws_col : 160;
 	if (more)
-		fputc('\n', out);
-	return rows_text__print(out, rep, &opts);
+		fputc('\n', r->out);
+	return rows_text__print(r->out, rep, &opts);
 }
 
 static int print_csv(struct mappings *m, FILE *out, const struct rows_report *rep)
@@ -151,7 +147,7 @@ static int print(struct mappings *m, const struct rows_report *rep, bool more)
 	case FORMAT_CSV:
 		return print_csv(m, m->run->out, rep);
 	default:
-		return print_text(m->run->out, rep, more);
+		return print_text(m->run, rep, more);
 	}
 }
 

@@ -63,11 +63,12 @@ static const struct feature_row rows[FEATURE_NR] = {
 	},
 	[FEATURE_LOCK_SEQ] = {
 		"lock-seq", "knowing that a VMA found before is still there (mm_lock_seq)",
-		"a walk of the tree at each fault", "each fault costs about 50 ns more", false,
+		"a walk of the tree at each fault",
+		"each fault costs about 50 ns more, and what is mapped may be read amid a change", false,
 	},
 	[FEATURE_SYSCALL_TRACEPOINTS] = {
 		"syscall-tracepoints", "mapping calls (syscalls:sys_enter_mmap and so on)", "raw sys_enter",
-		"every system call of the machine costs about 60 ns more", false,
+		"every system call of the machine costs about 100 ns more", false,
 	},
 	[FEATURE_RAW_SYSCALLS] = {
 		"raw-syscalls", "mapping calls of 32-bit tasks (raw sys_enter)", "none",

@@ -2,7 +2,7 @@
 """Mapping calls: their number, outcome and size, and their arguments beside strace's."""
 import re
 
-from harness import PAGE, case, cases, check, equal, tool, truth
+from harness import PAGE, VM, case, cases, check, equal, tool, truth
 from snoop import difference, run, scratch_file, snoop, stat, trace
 
 PARTS = ["mmap", "munmap", "brk", "brk-shrink", "mremap", "mprotect", "madvise", "mlock",
@@ -210,9 +210,10 @@ def arguments(part):
 def layouts(_, options):
     """What is known of an address space beside /proc, while two threads split it all the time."""
     result = snoop("check", "-i", "0.02", *options, "--", truth("splits"), "2000", steady=False)
-    lines = result.text().splitlines()
-    equal(result.status, 0, f"status; it said: {lines[-8:]} {result.errors()}")
-    done = re.search(r"([\d,]+) checks of 1 processes, ([\d,]+) runs of addresses, 0 differences",
-                     lines[-1])
+    text = result.text()
+    equal(result.status, 0, f"status; it said: {text[-600:]} {result.errors()}")
+    done = re.search(r"([\d,]+) checks of 1 processes, ([\d,]+) runs of addresses, 0 differences", text)
     checks, runs = (int(n.replace(",", "")) for n in done.groups()) if done else (0, 0)
-    check(checks > 10 and runs > 100, f"checks, and what they found: {lines[-1]}")
+    check(checks > 10 and runs > 100, f"checks, and what they found: {text[-600:]}")
+    # Linux 7 skips programs while one is preempted: those are losses
+    check(VM or "records were lost" not in text, f"it said: {text[-600:]}")
