@@ -72,6 +72,7 @@ struct mm {
 	struct origin *origins;
 	__u64 id; /* fs_layout_event.mm */
 	__u64 start_brk;
+	__u64 told_ns;              /* the newest state that has been applied */
 	__u64 doubt_from, doubt_to; /* the state there is wanted; doubt_to 0: nowhere */
 	__u64 asked_from, asked_to; /* and was asked for, but has not come; asked_to 0: nowhere */
 	__u32 argument_pages;       /* of execve, until the stack is known */

@@ -219,6 +219,15 @@ static void apply_unsure(struct change *c, const struct fs_layout *l, bool fresh
 		c->err = layout__want(c->sp, c->im, l->from, l->to);
 }
 
+/*
+ * Has a newer state been applied already? The kernel side was interrupted before it could send this one,
+ * and it is not known whether that was before or after it was read: it does not tell what is there now.
+ */
+static bool is_late(const struct change *c)
+{
+	return c->time_ns < c->mm->told_ns;
+}
+
 static void apply(struct change *c, const struct fs_layout *l, bool fresh)
 {
 	const struct fs_vma *w = (const void *)(l + 1);
@@ -227,10 +236,11 @@ static void apply(struct change *c, const struct fs_layout *l, bool fresh)
 
 	if ((l->from | l->to) % PAGE_BYTES || l->from > l->to)
 		return; /* damaged */
-	if (l->flags & FS_LAYOUT_UNSURE) {
-		apply_unsure(c, l, fresh);
+	if (l->flags & FS_LAYOUT_UNSURE || is_late(c)) {
+		apply_unsure(c, l, fresh && !is_late(c));
 		return;
 	}
+	c->mm->told_ns = c->time_ns;
 	if (fresh)
 		clear(c, l->from, l->to);
 	for (__u32 i = 0; i < l->n && !c->err; i++, w++) {
@@ -308,7 +318,7 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 			    .im = image__get(sp, ev->head.pid),
 			    .time_ns = ev->head.time_ns };
 	const struct fs_layout *l = &ev->layout;
-	bool asked;
+	bool asked, sure;
 
 	if (!c.im)
 		return -ENOMEM;
@@ -323,10 +333,11 @@ int layout__event(struct space *sp, const struct fs_layout_event *ev)
 	c.mm->id = ev->mm;
 	c.mm->start_brk = ev->start_brk;
 	asked = !c.mm->known || layout__is_asked(c.mm, l->from, l->to);
+	sure = !(l->flags & FS_LAYOUT_UNSURE) && !is_late(&c);
 	apply(&c, l, false);
-	if (!(l->flags & FS_LAYOUT_UNSURE))
+	if (sure)
 		layout__told(c.mm, l->from, l->to);
-	if (l->to >= USER_END && !(l->flags & FS_LAYOUT_UNSURE))
+	if (l->to >= USER_END && sure)
 		c.mm->known = true;
 	/* what a call brings along is the call's, which comes next */
 	if (!c.err && asked && sp->ops.all_origins && !(l->flags & FS_LAYOUT_CALL))
@@ -460,6 +471,8 @@ int layout__call(struct space *sp, struct image *im, const struct fs_call_event 
 	if (!c.err && ok)
 		c.origin = origin = call_origin(&c, ev);
 	if (!c.err && ok && ev->call == FS_CALL_MREMAP && ev->ret != (__s64)ev->args[0]) {
+		if (is_late(&c))
+			c.err = layout__want(sp, im, ev->ret, ev->ret + page_ceil(ev->args[2]));
 		move(&c, ev);
 		c.origin = NULL; /* where it was it has mapped nothing */
 	}

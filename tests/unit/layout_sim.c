@@ -39,6 +39,7 @@ struct sim *sim__new(struct space *sp, unsigned int seed)
 
 void sim__free(struct sim *s)
 {
+	free(s->held);
 	free(s);
 }
 
@@ -54,13 +55,33 @@ static bool chance(struct sim *s, unsigned int percent)
 
 /* ---- what is told ----------------------------------------------------------------------------- */
 
+static void send_held(struct sim *s)
+{
+	struct fs_head *held = s->held;
+
+	s->held = NULL;
+	if (held)
+		assert(!space__event(s->space, held));
+	free(held);
+}
+
 static void send(struct sim *s, struct fs_head *head)
 {
-	if (chance(s, s->lost) && (head->kind == FS_EVENT_CALL || head->kind == FS_EVENT_LAYOUT)) {
+	bool may = head->kind == FS_EVENT_CALL || head->kind == FS_EVENT_LAYOUT;
+
+	if (may && chance(s, s->lost)) {
 		s->nlost++;
 		return;
 	}
+	if (may && !s->held && chance(s, s->late)) {
+		s->held = malloc(head->size);
+		assert(s->held);
+		memcpy(s->held, head, head->size);
+		return;
+	}
 	assert(!space__event(s->space, head));
+	if (chance(s, 30))
+		send_held(s);
 }
 
 /* Is the page mapped as the one before it, so that one VMA may hold both? */
@@ -109,7 +130,7 @@ static __u32 read_layout(struct sim *s, const struct sim_proc *p, __u64 from, __
 {
 	*l = (struct fs_layout){ .time_ns = ++s->now, .from = from };
 	l->to = walk(s, p, from, to, (void *)(l + 1), &l->n);
-	l->flags = l->to < to ? FS_LAYOUT_CUT : 0;
+	l->flags = 0;
 	if (!chance(s, s->unsure))
 		return l->n;
 	l->flags = FS_LAYOUT_UNSURE;
@@ -119,13 +140,12 @@ static __u32 read_layout(struct sim *s, const struct sim_proc *p, __u64 from, __
 
 static void tell(struct sim *s, const struct sim_proc *p, __u64 from, __u64 to)
 {
-	__u32 flags = from ? 0 : FS_LAYOUT_WHOLE, n;
 	struct told t;
+	__u32 n;
 
 	while (from < to) {
 		t.layout = (struct fs_layout_event){ .mm = p->pid };
 		n = read_layout(s, p, from, to, &t.layout.layout);
-		t.layout.layout.flags |= flags;
 		t.head = (struct fs_head){ .kind = FS_EVENT_LAYOUT,
 					   .size = sizeof(t.layout) + n * sizeof(struct fs_vma),
 					   .time_ns = s->now,
@@ -133,7 +153,6 @@ static void tell(struct sim *s, const struct sim_proc *p, __u64 from, __u64 to)
 					   .tid = p->pid };
 		t.layout.start_stack = ADDR_OF(SIM_PAGES) - 100;
 		from = t.layout.layout.to;
-		flags = 0;
 		send(s, &t.head);
 	}
 }
@@ -157,7 +176,7 @@ static void tell_call(struct sim *s, const struct sim_call *c)
 		struct fs_layout *l = (void *)(&t.call + 1);
 
 		n = read_layout(s, c->proc, c->from, c->to, l);
-		if (l->flags & FS_LAYOUT_CUT) {
+		if (l->to < c->to) {
 			tell(s, c->proc, c->from, c->to);
 		} else {
 			t.call.flags |= FS_CALL_LAYOUT;
@@ -181,6 +200,7 @@ void sim__return_all(struct sim *s)
 {
 	while (s->npending)
 		return_one(s);
+	send_held(s);
 }
 
 static void call_done(struct sim *s, const struct sim_call *c)
@@ -196,17 +216,17 @@ static void call_done(struct sim *s, const struct sim_call *c)
 
 void sim__tell_wanted(struct sim *s)
 {
-	unsigned int unsure = s->unsure, lost = s->lost;
+	unsigned int unsure = s->unsure, lost = s->lost, late = s->late;
 	__u64 from, to;
 	__u32 pid;
 
-	s->lost = 0;
-	s->unsure = 0;
+	s->lost = s->unsure = s->late = 0;
 	while (space__wanted(s->space, &pid, &from, &to))
 		if (pid - SIM_PID < SIM_PROCS && s->procs[pid - SIM_PID].alive)
 			tell(s, &s->procs[pid - SIM_PID], from, to);
 	s->lost = lost;
 	s->unsure = unsure;
+	s->late = late;
 }
 
 /* ---- pages ------------------------------------------------------------------------------------ */

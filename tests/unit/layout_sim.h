@@ -70,6 +70,8 @@ struct sim {
 	unsigned int unsure;    /* of 100 states, so many cannot be read */
 	unsigned int lost;      /* of 100 events */
 	unsigned int nlost;
+	unsigned int late; /* of 100 events come after others that are newer */
+	struct fs_head *held;
 	struct sim_counts gone, mapped; /* what the watch has to be told */
 };
 
@@ -82,7 +84,7 @@ void sim__exec(struct sim *s, struct sim_proc *p);
 void sim__exit(struct sim *s, struct sim_proc *p);
 /* Something happens, in some process. */
 void sim__step(struct sim *s);
-/* All calls in flight return. */
+/* All calls in flight return, and all that was held back has come. */
 void sim__return_all(struct sim *s);
 /* Tell what is wanted, as session__tell_layouts() does. */
 void sim__tell_wanted(struct sim *s);

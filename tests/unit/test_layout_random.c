@@ -322,12 +322,35 @@ static void test_in_doubt(void **state)
 	}
 }
 
+/* Events come late: the kernel side was interrupted between reading a state and sending it. */
+static void test_late(void **state)
+{
+	for (unsigned int seed = 1; seed <= 12; seed++) {
+		struct world *w = world__new(seed);
+
+		w->sim->in_flight = seed % 3 ? SIM_PENDING - 1 : 0;
+		w->sim->unsure = seed % 5 ? 0 : 10;
+		w->sim->late = 10;
+		for (int step = 0; step < 4000; step++) {
+			sim__step(w->sim);
+			if (step % 10)
+				continue;
+			sim__return_all(w->sim);
+			sim__tell_wanted(w->sim);
+			check_settled(w);
+		}
+		w->sim->late = 0;
+		world__free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_in_order),
 		cmocka_unit_test(test_in_flight),
 		cmocka_unit_test(test_in_doubt),
+		cmocka_unit_test(test_late),
 	};
 
 	return cmocka_run_group_tests_name("layout_random", tests, NULL, NULL);
