@@ -20,10 +20,9 @@
 /* Somebody's address space, told from an address on. */
 struct layout_tell {
 	u64 mm;
-	u64 image;
 	u64 at, to;
 	u32 pid, tid;
-	u32 flags; /* of the next event: WHOLE is of the first alone */
+	u32 flags; /* of its events */
 	u32 pad;
 };
 
@@ -143,8 +142,6 @@ __noinline u32 layout_read(u64 mm, u64 from, u64 to, u32 by)
 		l->time_ns = bpf_ktime_get_ns();
 	} else {
 		l->to = at;
-		if (at < to)
-			l->flags = FS_LAYOUT_CUT;
 	}
 	return l->n;
 }
@@ -168,25 +165,23 @@ static __always_inline u32 layout_part(struct layout_tell *t, struct layout_room
 	ev->head.pid = t->pid;
 	ev->head.tid = t->tid;
 	ev->mm = t->mm;
-	ev->image = t->image;
 	ev->start_brk = room->mm.start_brk;
 	ev->start_stack = room->mm.start_stack;
 	ev->layout.flags |= t->flags;
-	t->flags &= ~FS_LAYOUT_WHOLE;
 	t->at = ev->layout.to;
 	return ev->head.size;
 }
 
 static long layout_send_part(u32 i, void *ctx)
 {
-	struct layout_room *room = layout_room(BY_EVENT);
+	u32 by = *(u32 *)ctx, size;
+	struct layout_room *room = layout_room(by);
 	struct layout_tell *t;
-	u32 size;
 
 	if (!room)
 		return 1;
 	t = &room->tell;
-	size = layout_part(t, room, BY_EVENT);
+	size = layout_part(t, room, by);
 	if (size < sizeof(room->event) || size > sizeof(room->event) + sizeof(room->vma) ||
 	    !control_send(&room->event, size))
 		return 1;
@@ -194,9 +189,9 @@ static long layout_send_part(u32 i, void *ctx)
 }
 
 /* Send the state of [from, to) in events of its own. */
-static __noinline int layout_send(struct task_struct *task, u64 from, u64 to, u32 flags)
+static __noinline int layout_send(struct task_struct *task, u64 from, u64 to, u32 flags, u32 by)
 {
-	struct layout_room *room = layout_room(BY_EVENT);
+	struct layout_room *room = layout_room(by);
 	struct layout_tell *t;
 
 	if (!room)
@@ -205,22 +200,21 @@ static __noinline int layout_send(struct task_struct *task, u64 from, u64 to, u3
 	t->mm = task_mm(task);
 	if (!t->mm)
 		return 0;
-	t->image = task_image(task);
 	t->at = from;
 	t->to = to;
 	t->pid = task->tgid;
 	t->tid = task->pid;
 	t->flags = flags;
-	bpf_loop(LAYOUT_CALLS, layout_send_part, NULL, 0);
+	bpf_loop(LAYOUT_CALLS, layout_send_part, &by, 0);
 	return 0;
 }
 
 #define USER_END (1UL << 63) /* no address space reaches as far */
 
-static __always_inline void layout_send_all(struct task_struct *task)
+static __always_inline void layout_send_all(struct task_struct *task, u32 by)
 {
 	if (cfg.layouts)
-		layout_send(task, 0, USER_END, FS_LAYOUT_WHOLE);
+		layout_send(task, 0, USER_END, 0, by);
 }
 
 /* What tell_layout tells of: the loader sets them before it reads. */
@@ -245,9 +239,7 @@ int tell_layout(struct bpf_iter__task *ctx)
 	    (cfg.target == FS_TARGET_TASKS && !is_member(task)))
 		return 0;
 	t.mm = task_mm(task);
-	t.image = task_image(task);
 	t.pid = t.tid = task->tgid;
-	t.flags = t.at ? 0 : FS_LAYOUT_WHOLE;
 	for (u32 i = 0; i < LAYOUT_WRITES && t.mm && t.at < t.to; i++) {
 		size = layout_part(&t, room, BY_ITER);
 		if (size < sizeof(room->event) || size > sizeof(room->event) + sizeof(room->vma))

@@ -106,15 +106,16 @@ static __always_inline void call_begin(struct task_struct *task, struct task_sta
 }
 
 /* What else a call has changed: told in events of its own, before that of the call. */
-static __always_inline void call_layouts(struct task_struct *task, const struct call_state *c)
+static __always_inline void call_layouts(struct task_struct *task, const struct call_state *c,
+					 u32 by)
 {
 	u64 other = c->call == FS_CALL_MREMAP + 1 ? mremap_other(c) : 0;
 
 	if (other && other < USER_END && c->args[2] < USER_END)
-		layout_send(task, other, other + page_ceil(c->args[2]), FS_LAYOUT_CALL);
+		layout_send(task, other, other + page_ceil(c->args[2]), FS_LAYOUT_CALL, by);
 	else if (!c->failed &&
 		 (c->call == FS_CALL_MLOCKALL + 1 || c->call == FS_CALL_MUNLOCKALL + 1))
-		layout_send_all(task);
+		layout_send_all(task, by);
 }
 
 /* May the call have unmapped more than its arguments say: a segment that lies in several VMAs by now? */
@@ -131,12 +132,12 @@ static __always_inline u64 gap_at(const struct call_state *c, u64 from)
 
 /* The layout that follows a call, into this CPU's room; its size in bytes. */
 static __always_inline u32 call_layout(struct task_struct *task, const struct call_state *c,
-				       struct layout_room *room)
+				       struct layout_room *room, u32 by)
 {
 	u64 from, to, last = LAYOUT_NONE;
 	u32 n;
 
-	call_layouts(task, c);
+	call_layouts(task, c, by);
 	call_range(task->mm, c, &from, &to);
 	/* how much was taken away is not known, or less than was: all that is free there */
 	if (takes_to_gap(c) &&
@@ -144,11 +145,11 @@ static __always_inline u32 call_layout(struct task_struct *task, const struct ca
 		to = last < USER_END ? last + 1 : USER_END;
 	if (!to)
 		return 0;
-	n = layout_read(task_mm(task), from, to, BY_EVENT);
+	n = layout_read(task_mm(task), from, to, by);
 	if (n > FS_LAYOUT_MAX)
 		n = 0;
 	if (room->event.layout.to < to) { /* more than one event holds */
-		layout_send(task, from, to, FS_LAYOUT_CALL);
+		layout_send(task, from, to, FS_LAYOUT_CALL, by);
 		return 0;
 	}
 	return sizeof(struct fs_layout) + n * sizeof(struct fs_vma);
@@ -176,9 +177,9 @@ static __always_inline void call_fill(struct task_struct *task, struct call_stat
 }
 
 /* The call with what it made of the address space. */
-static __noinline int call_send_layout(struct task_struct *task, struct call_state *c)
+static __noinline int call_send_layout(struct task_struct *task, struct call_state *c, u32 by)
 {
-	struct layout_room *room = layout_room(BY_EVENT);
+	struct layout_room *room = layout_room(by);
 	struct fs_call_event *ev;
 	u32 size;
 
@@ -186,7 +187,7 @@ static __noinline int call_send_layout(struct task_struct *task, struct call_sta
 		return 0;
 	if (c->call == FS_CALL_SHMAT + 1 || c->call == FS_CALL_IO_SETUP + 1)
 		c->bytes = call_bytes(task->mm, c);
-	size = call_layout(task, c, room);
+	size = call_layout(task, c, room, by);
 	ev = (void *)room;
 	head_init_at(&ev->head, FS_EVENT_CALL, sizeof(*ev) + size,
 		     size ? room->event.layout.time_ns : bpf_ktime_get_ns());
@@ -222,7 +223,7 @@ static __always_inline void call_populated(struct task_struct *task, struct task
 
 /* st: NULL where nothing is known of its beginning. */
 static __always_inline void call_end(struct task_struct *task, struct task_state *st,
-				     struct call_state *c, s64 ret)
+				     struct call_state *c, s64 ret, u32 by)
 {
 	struct fs_call_event *ev;
 	void *rb;
@@ -244,7 +245,7 @@ static __always_inline void call_end(struct task_struct *task, struct task_state
 		call_populated(task, st);
 	c->stack_id = cfg.stacks ? stack_take(0, false) : 0;
 	if (cfg.layouts) {
-		call_send_layout(task, c);
+		call_send_layout(task, c, by);
 		return;
 	}
 	rb = control_ring();
@@ -332,7 +333,7 @@ int call_exit(struct exit_context *ctx)
 	/* a call that was being made while probes were attached ends unseen: this one is another */
 	if (st && st->call.call && !st->call.compat && task->mm && !calls_stopped &&
 	    call_of_number(ctx->nr) == st->call.call)
-		call_end(task, st, &st->call, ctx->ret);
+		call_end(task, st, &st->call, ctx->ret, BY_EVENT);
 	return 0;
 }
 
@@ -467,7 +468,7 @@ int call_alone(struct exit_context *ctx)
 	c->ip = regs_ip(regs);
 	if (call == FS_CALL_IOCTL + 1)
 		uffd_args(c);
-	call_end(task, NULL, c, ctx->ret);
+	call_end(task, NULL, c, ctx->ret, BY_EVENT);
 	return 0;
 }
 
@@ -506,7 +507,7 @@ int BPF_PROG(raw_exit, struct pt_regs *regs, long ret)
 		return 0;
 	st = task_state(task, false);
 	if (st && st->call.call && task->mm)
-		call_end(task, st, &st->call, ret);
+		call_end(task, st, &st->call, ret, BY_RAW_CALL);
 	return 0;
 }
 

@@ -92,7 +92,7 @@ static __always_inline u64 thread_stack_low(struct task_struct *parent, u64 sp)
  * Tell what a task has mapped, if its calls are told: else it would be taken for known, should it
  * match later.
  */
-static __always_inline void life_layout(struct task_struct *task)
+static __always_inline void life_layout(struct task_struct *task, u32 by)
 {
 	struct task_state *st;
 
@@ -103,7 +103,7 @@ static __always_inline void life_layout(struct task_struct *task)
 		if (!st || !task_matches(st, task))
 			return;
 	}
-	layout_send_all(task);
+	layout_send_all(task, by);
 }
 
 /*
@@ -111,10 +111,9 @@ static __always_inline void life_layout(struct task_struct *task)
  * stack, of which Linux 6.1 has 512 bytes for all that is called from here.
  */
 static __always_inline void fork_send(struct task_struct *parent, struct task_struct *child,
-				      u64 clone_flags)
+				      u64 clone_flags, u32 by)
 {
-	u32 zero = 0;
-	union scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+	union scratch *s = bpf_map_lookup_elem(&scratches, &by);
 	struct fs_fork_event *ev;
 
 	if (!s)
@@ -136,7 +135,7 @@ static __always_inline void fork_send(struct task_struct *parent, struct task_st
 	kernel_string(ev->comm, sizeof(ev->comm), child->comm);
 	control_send(ev, sizeof(*ev));
 	if (!(clone_flags & CLONE_VM))
-		life_layout(child);
+		life_layout(child, by);
 }
 
 SEC("?tp_btf/task_newtask")
@@ -152,7 +151,7 @@ int BPF_PROG(life_fork, struct task_struct *child, u64 clone_flags)
 			return 0;
 		bpf_map_update_elem(&targets, &pid, &one, BPF_ANY);
 	}
-	fork_send(parent, child, clone_flags);
+	fork_send(parent, child, clone_flags, BY_FORK);
 	return 0;
 }
 
@@ -169,7 +168,7 @@ int BPF_PROG(life_fork_missed, struct task_struct *parent, struct task_struct *c
 	if (pid == parent->tgid || !is_member(parent) ||
 	    bpf_map_update_elem(&targets, &pid, &one, BPF_NOEXIST))
 		return 0;
-	fork_send(parent, child, child->mm == parent->mm ? CLONE_VM : 0);
+	fork_send(parent, child, child->mm == parent->mm ? CLONE_VM : 0, BY_FORK_MISSED);
 	return 0;
 }
 
@@ -190,8 +189,8 @@ static __always_inline u32 argument_pages(struct mm_struct *mm)
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	u32 zero = 0;
-	union scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+	u32 by = BY_EXEC;
+	union scratch *s = bpf_map_lookup_elem(&scratches, &by);
 	struct fs_exec_event *ev;
 	struct task_state *st;
 
@@ -221,7 +220,7 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binp
 	kernel_string(ev->comm, sizeof(ev->comm), task->comm);
 	kernel_string(ev->path, sizeof(ev->path), KERNEL_READ(bprm, filename));
 	control_send(ev, sizeof(*ev));
-	life_layout(task);
+	life_layout(task, by);
 	return 0;
 }
 

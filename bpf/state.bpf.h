@@ -163,10 +163,11 @@ union scratch {
 };
 
 /*
- * Who uses a CPU's memory. An iterator can be preempted, and programs of events then run for the next
- * task on that CPU: each has its own.
+ * Who uses a CPU's memory. An iterator can be preempted, and on Linux 7 programs of tp_btf tracepoints
+ * can: others then run for the next task on that CPU. The same program does not (it is skipped, which
+ * is counted), so that each of those that tell layouts has its own.
  */
-enum used_by { BY_EVENT, BY_ITER, BY_NR };
+enum used_by { BY_EVENT, BY_ITER, BY_FORK, BY_FORK_MISSED, BY_EXEC, BY_RAW_CALL, BY_NR };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -28,8 +28,8 @@ struct run {
 	char *buffer; /* of out */
 	int signal_fd;
 	sigset_t old_mask;
-	char target[128];          /* in words */
-	void (*ending)(void *ctx); /* with run__loop()\'s ctx, while all is attached still; NULL */
+	char target[128];            /* in words */
+	void (*ending)(void *ctx);   /* with run__loop()'s ctx, while all is attached still; NULL */
 	bool wants_layouts, layouts; /* address spaces are kept, and begin to be told */
 	__u64 lost_events;           /* when they were last looked at */
 	bool doubt;                  /* for what was lost all are to be told anew */

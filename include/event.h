@@ -129,9 +129,7 @@ struct fs_vma {
 
 enum fs_layout_flag {
 	FS_LAYOUT_UNSURE = 1 << 0, /* it was being changed all the while, and is not known */
-	FS_LAYOUT_WHOLE = 1 << 1,  /* first part of what is told of a whole address space */
-	FS_LAYOUT_CUT = 1 << 2,    /* [from, to) ends before what was to be told */
-	FS_LAYOUT_CALL = 1 << 3,   /* of a call, which follows and says who mapped it */
+	FS_LAYOUT_CALL = 1 << 1,   /* of a call, which follows and says who mapped it */
 };
 
 /* What is mapped in a range: between the VMAs is nothing. */
@@ -152,7 +150,6 @@ struct fs_layout {
 struct fs_layout_event {
 	struct fs_head head;
 	__u64 mm;
-	__u64 image; /* of the process */
 	__u64 start_brk, start_stack;
 	struct fs_layout layout;
 };
@@ -309,7 +306,7 @@ _Static_assert(sizeof(struct fs_file_event) == 64, "wire layout");
 _Static_assert(sizeof(struct fs_call_event) == 136, "wire layout");
 _Static_assert(sizeof(struct fs_vma) == 40, "wire layout");
 _Static_assert(sizeof(struct fs_layout) == 32, "wire layout");
-_Static_assert(sizeof(struct fs_layout_event) == 24 + 64, "wire layout");
+_Static_assert(sizeof(struct fs_layout_event) == 24 + 56, "wire layout");
 _Static_assert(sizeof(struct fs_exec_event) == 24 + 64 + FS_COMM_LEN + 256, "wire layout");
 _Static_assert(sizeof(struct fs_fork_event) == 24 + 48 + FS_COMM_LEN, "wire layout");
 _Static_assert(sizeof(struct fs_exit_event) == 24 + 40, "wire layout");

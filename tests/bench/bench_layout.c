@@ -96,7 +96,6 @@ static void tell_whole(__u32 pid)
 			at = v->end;
 		}
 		e.ev.layout.to = i < MAPPINGS ? at : TOP;
-		e.ev.layout.flags = from ? 0 : FS_LAYOUT_WHOLE;
 		e.ev.head = (struct fs_head){
 			FS_EVENT_LAYOUT, 0,   sizeof(e.ev) + e.ev.layout.n * sizeof(*v),
 			++now,           pid, pid

@@ -122,7 +122,7 @@ void feed_whole(__u32 pid, __u64 start, __u64 pages)
 {
 	struct fs_vma v = anon_vma(start, pages);
 
-	feed_layout(pid, 0, TOP, FS_LAYOUT_WHOLE, &v, !!pages);
+	feed_layout(pid, 0, TOP, 0, &v, !!pages);
 }
 
 void map(__u32 pid, __u64 at, __u64 pages, __u32 stack_id)

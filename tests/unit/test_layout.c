@@ -213,7 +213,7 @@ static void test_unsure(void **state)
 	/* in two parts; it is not known before both have come */
 	assert_false(space__layout_known(space, P));
 	v = anon_vma(AT + 2 * PAGE, 1);
-	feed_layout(P, AT + PAGE, v.end, FS_LAYOUT_CUT, &v, 1);
+	feed_layout(P, AT + PAGE, v.end, 0, &v, 1);
 	assert_false(space__layout_known(space, P));
 	v = anon_vma(AT + 3 * PAGE, 3);
 	feed_layout(P, v.start, v.end, 0, &v, 1);
@@ -312,7 +312,7 @@ static void test_fork(void **state)
 	touch(P, AT, FS_CLASS_ANON, 0);
 	touch(P, AT + PAGE, FS_CLASS_ZERO, 0);
 	fork_process(P, P + 1, 0);
-	feed_layout(P + 1, 0, TOP, FS_LAYOUT_WHOLE, v, 2);
+	feed_layout(P + 1, 0, TOP, 0, v, 2);
 	o = origin_at(P + 1, AT);
 	assert_true(o->inherited);
 	assert_int_equal(o->stack_id, 1);
@@ -403,7 +403,7 @@ static void test_seen_before_fork(void **state)
 	begin(P);
 	map(P, AT, 4, 1);
 	map(P, AT + 8 * PAGE, 4, 2);
-	feed_layout(P + 1, 0, TOP, FS_LAYOUT_WHOLE, v, 2);
+	feed_layout(P + 1, 0, TOP, 0, v, 2);
 	touch(P + 1, AT, FS_CLASS_ANON, 0);
 	fork_process(P, P + 1, 0);
 	check_sums(P + 1);

@@ -23,7 +23,7 @@ static int begin(void **state)
 
 	fork_process(P + 100, P, 0);
 	exec_process(P, 0);
-	feed_layout(P, 0, TOP, FS_LAYOUT_WHOLE, NULL, 0);
+	feed_layout(P, 0, TOP, 0, NULL, 0);
 	check_none_wanted();
 	return err;
 }
@@ -185,7 +185,7 @@ static void test_early(void **state)
 	touch(P, AT + 15 * PAGE, FS_CLASS_ANON, 0);
 	touch(P, AT + 19 * PAGE, FS_CLASS_REUSE, 0); /* an argument's page */
 	check_none_wanted();
-	feed_layout(P, 0, v[0].end, FS_LAYOUT_WHOLE | FS_LAYOUT_CUT, v, 1);
+	feed_layout(P, 0, v[0].end, 0, v, 1);
 	feed_layout(P, v[0].end, TOP, 0, v + 1, 1);
 	check_pages(AT, 1, 1, 1);
 	check_pages(AT + 10 * PAGE, 4, 4, 4);
