@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
 
 #include "analysis/mapping.h"
 #include "base/kind_names.h"
@@ -80,11 +82,26 @@ static void note_swing(struct churn_group *g, const struct process *proc, __u64 
 		g->swing = g->high - g->low;
 }
 
-/* Does a call give memory back? One that maps something else over it does not. */
+/*
+ * Has memory been given back where a call is the first that tells of it? One that maps something else over
+ * it does not do that; but where the kernel chose the address it was free: another thread has given the
+ * memory back, in a call that returns later.
+ */
 static bool gives_back(const struct fs_call_event *by)
 {
-	return by && (by->call == FS_CALL_MUNMAP || by->call == FS_CALL_BRK ||
-		      by->call == FS_CALL_SHMDT || by->call == FS_CALL_MREMAP);
+	switch (by ? by->call : FS_CALL_NR) {
+	case FS_CALL_MUNMAP:
+	case FS_CALL_BRK:
+	case FS_CALL_SHMDT:
+	case FS_CALL_MREMAP:
+		return true;
+	case FS_CALL_MMAP:
+		return !(by->args[3] & MAP_FIXED);
+	case FS_CALL_SHMAT:
+		return !(by->args[2] & SHM_REMAP);
+	default:
+		return false;
+	}
 }
 
 static void on_unmapped(void *ctx, const struct process *proc, const struct origin *o, __u64 start,

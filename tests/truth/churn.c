@@ -5,12 +5,13 @@
  * trim: blocks just below the mmap threshold, in numbers that make the top of the heap go back at each
  * free · large: a block that malloc maps · huge: one beyond 32 MiB · pool: mmap and munmap · dontneed,
  * free: madvise, and touches again · once: mapped once, touched N times · rare: mapped and unmapped N
- * times, with a pause between.
+ * times, with a pause between · threads: in two threads at once.
  *
- * build: -o churn
+ * build: -pthread -o churn
  */
 #include "truth.h"
 
+#include <pthread.h>
 #include <time.h>
 
 #ifndef MADV_FREE
@@ -133,6 +134,31 @@ static __attribute__((noinline)) void do_rare(unsigned int n)
 	}
 }
 
+/* What one has unmapped the other maps, again and again. */
+static void *map_many(void *n)
+{
+	for (unsigned int i = 0; i < *(unsigned int *)n; i++) {
+		char *mem = truth_anon(64);
+
+		*mem = 1;
+		munmap(mem, 64 * truth.page);
+	}
+	return NULL;
+}
+
+static __attribute__((noinline)) void do_threads(unsigned int n)
+{
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, map_many, &n))
+		truth_die(TRUTH_OFF, "no thread");
+	map_many(&n);
+	pthread_join(other, NULL);
+	for (unsigned int i = 0; i < 2 * n; i++)
+		cycle(64 * truth.page);
+	touched += 2 * n;
+}
+
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -146,6 +172,7 @@ static const struct {
 	{ "free", do_free },
 	{ "once", do_once },
 	{ "rare", do_rare },
+	{ "threads", do_threads },
 };
 /* clang-format on */
 #define NPARTS (sizeof(parts) / sizeof(parts[0]))
