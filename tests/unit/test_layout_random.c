@@ -277,6 +277,26 @@ static void check_settled(const struct world *w)
 	}
 }
 
+/* Each ten steps all that is in flight has come, and what is in doubt is told. */
+static void live(struct world *w)
+{
+	unsigned int nlost = 0;
+
+	for (int step = 0; step < 4000; step++) {
+		sim__step(w->sim);
+		if (step % 10)
+			continue;
+		sim__return_all(w->sim);
+		if (w->sim->nlost != nlost)
+			space__doubt_layouts(w->sim->space);
+		nlost = w->sim->nlost;
+		sim__tell_wanted(w->sim);
+		check_settled(w);
+	}
+	w->sim->lost = w->sim->late = 0;
+	world__free(w);
+}
+
 /* Calls return in another order than they took effect. */
 static void test_in_flight(void **state)
 {
@@ -284,15 +304,7 @@ static void test_in_flight(void **state)
 		struct world *w = world__new(seed);
 
 		w->sim->in_flight = SIM_PENDING - 1;
-		for (int step = 0; step < 4000; step++) {
-			sim__step(w->sim);
-			if (step % 10)
-				continue;
-			sim__return_all(w->sim);
-			sim__tell_wanted(w->sim);
-			check_settled(w);
-		}
-		world__free(w);
+		live(w);
 	}
 }
 
@@ -301,24 +313,11 @@ static void test_in_doubt(void **state)
 {
 	for (unsigned int seed = 1; seed <= 6; seed++) {
 		struct world *w = world__new(seed);
-		unsigned int nlost = 0;
 
 		w->sim->in_flight = seed % 2 ? SIM_PENDING - 1 : 0;
 		w->sim->unsure = 20;
 		w->sim->lost = seed > 3 ? 5 : 0;
-		for (int step = 0; step < 4000; step++) {
-			sim__step(w->sim);
-			if (step % 10)
-				continue;
-			sim__return_all(w->sim);
-			if (w->sim->nlost != nlost)
-				space__doubt_layouts(w->sim->space);
-			nlost = w->sim->nlost;
-			sim__tell_wanted(w->sim);
-			check_settled(w);
-		}
-		w->sim->lost = 0;
-		world__free(w);
+		live(w);
 	}
 }
 
@@ -331,16 +330,7 @@ static void test_late(void **state)
 		w->sim->in_flight = seed % 3 ? SIM_PENDING - 1 : 0;
 		w->sim->unsure = seed % 5 ? 0 : 10;
 		w->sim->late = 10;
-		for (int step = 0; step < 4000; step++) {
-			sim__step(w->sim);
-			if (step % 10)
-				continue;
-			sim__return_all(w->sim);
-			sim__tell_wanted(w->sim);
-			check_settled(w);
-		}
-		w->sim->late = 0;
-		world__free(w);
+		live(w);
 	}
 }
 
