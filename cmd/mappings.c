@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "output/rows.h"
 #include "stack_names.h"
 
@@ -171,7 +172,7 @@ int mappings__report(struct mappings *m, const char *command, __u64 duration_ns,
 		const struct mapping_analysis *a = mapping_analysis(m->kinds[i]);
 		struct mapping_report found = {};
 		const char *notes[2];
-		char unlisted[128];
+		char unlisted[128], count[FMT_LEN];
 
 		err = a->report(m->analyses[i], &t, &found);
 		rep.analysis = a->name;
@@ -184,9 +185,9 @@ int mappings__report(struct mappings *m, const char *command, __u64 duration_ns,
 				"what happened meanwhile is missing";
 		if (found.unlisted) {
 			snprintf(unlisted, sizeof(unlisted),
-				 "no room for rows of %llu mappings that have ended: they count in "
+				 "no room for rows of %s mappings that have ended: they count in "
 				 "the sums alone",
-				 (unsigned long long)found.unlisted);
+				 fmt_count(count, sizeof(count), found.unlisted));
 			notes[rep.nnotes++] = unlisted;
 		}
 		rep.summary = found.summary;

@@ -102,6 +102,7 @@ void groups__clear(struct groups *g)
 		HASH_DEL(g->all, n);
 		free(n);
 	}
+	g->no_memory = 0;
 }
 
 void groups__free(struct groups *g)

@@ -87,9 +87,10 @@ struct groups *groups__new(const struct mapping_opts *o, size_t size);
 void groups__free(struct groups *g); /* NULL is fine */
 /*
  * The group that an origin belongs to, all zero but for its head when it is new. NULL: no memory, which
- * is counted.
+ * groups__no_memory() counts.
  */
 void *groups__get(struct groups *g, const struct process *proc, const struct origin *o);
+/* How often there was none, since all were forgotten. */
 __u64 groups__no_memory(const struct groups *g);
 /* The first, and the one after. NULL: none. */
 void *groups__first(struct groups *g);

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """touched: what was mapped, touched, given back and touched again; held against what the program did and
 against /proc/PID/smaps."""
+import re
 import signal
 import time
 
 from harness import PAGE, Skip, case, cases, check, equal, settled, tool, truth
 from mappings import Found, Held, found, smaps
-from snoop import Attached, Target, json_lines, no_errors
+from snoop import Attached, Target, json_lines, no_errors, snoop
 
 EACH = ["--each", "--no-stacks", "-i", "100"]
 COLUMNS = {"reserved": "reserved_bytes", "touched": "touched_bytes", "again": "again_bytes",
@@ -83,6 +84,28 @@ def each():
     same(told, kernel)
     equal(told.lost(), {}, "lost")
     return f"{len(names)} mappings"
+
+
+@case("touched/each-many")
+def each_many():
+    """More mappings that have ended than there are rows for: the sums have them, and that is said."""
+    result = snoop("touched", "--each", "--no-stacks", "--top", "1", "--", truth("churn"), "threads", "60000")
+    no_errors(result, 0)
+    text = " ".join(result.text().split())
+    mappings = int(re.search(r"mappings ([\d,]+)", text)[1].replace(",", ""))
+    unlisted = re.search(r"no room for rows of ([\d,]+) mappings that have ended", text)
+    check(mappings >= 120000 and unlisted, f"it said: {text[-400:]}")
+    # the others live, or have rows
+    rest = mappings - int(unlisted[1].replace(",", ""))
+    check(100000 <= rest < 100100, f"{mappings} mappings, {unlisted[1]} without a row")
+
+
+@case("touched/in-order")
+def in_order():
+    """The share is of first touches: what is touched again, here three times, is none."""
+    told = found("touched", [], [truth("churn"), "dontneed", "3"])
+    row, = told.through("do_dontneed", "main")
+    equal((row["faults"], row["in_order_share"]), (4 * 256, 255 / 256), "faults, share in order")
 
 
 @case("touched/thp")
